@@ -1,0 +1,1 @@
+//! A Redis-compatible store in this process.

@@ -1,0 +1,3 @@
+//! `oneseat`: one account, one seat. See README.md.
+
+pub mod embedded;
