@@ -184,7 +184,9 @@ impl<'a> TokenReader<'a> {
     /// The next token.
     pub fn token(&mut self) -> Token<'a> {
         let line = self.take_line();
-        let Some((&kind, body)) = line.split_first() else { return Token::Null };
+        let Some((&kind, body)) = line.split_first() else {
+            return Token::Null;
+        };
         let length = || parse_length(body);
         match kind {
             b'+' => Token::Status(body),
@@ -260,12 +262,8 @@ mod tests {
         out.boolean(true);
         out.verbatim(b"t", b"x");
         let reply = TokenReader::new(&out.buffer).reply();
-        let items = vec![
-            Reply::Null,
-            Reply::Double(1.5),
-            Reply::Boolean(true),
-            Reply::Verbatim("t  ".into(), b"x".to_vec()),
-        ];
+        let items =
+            vec![Reply::Null, Reply::Double(1.5), Reply::Boolean(true), Reply::Verbatim("t  ".into(), b"x".to_vec())];
         assert_eq!(reply, Reply::Map(vec![(Reply::Bulk(b"a\r\nb".to_vec()), Reply::Array(items))]));
     }
 }

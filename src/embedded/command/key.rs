@@ -42,7 +42,9 @@ fn move_key(call: &mut Call<'_>, args: &[&[u8]], only_free: bool) -> Result<bool
     if only_free && db.exists(args[2]) {
         return Ok(false);
     }
-    let Some(entry) = db.remove(args[1]) else { return Err(Fault::NO_KEY) };
+    let Some(entry) = db.remove(args[1]) else {
+        return Err(Fault::NO_KEY);
+    };
     db.put(args[2], entry.value, false);
     db.set_deadline(args[2], entry.deadline_ms);
     db.touch(args[1], class::GENERIC, "rename_from");
@@ -94,8 +96,7 @@ pub fn copy(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 }
 
 pub fn keys(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    let found: Vec<&[u8]> =
-        call.core.db.iter().map(|(key, _)| key).filter(|key| glob::matches(args[1], key)).collect();
+    let found: Vec<&[u8]> = call.core.db.iter().map(|(key, _)| key).filter(|key| glob::matches(args[1], key)).collect();
     call.out.array(found.len());
     found.into_iter().for_each(|key| call.out.bulk(key));
     Ok(())
@@ -126,7 +127,11 @@ pub fn object_encoding(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 
 /// Values are never shared, and there is no eviction that would need an idle time.
 fn object_number(call: &mut Call<'_>, key: &[u8], number: i64) -> Outcome {
-    if call.core.db.exists(key) { call.out.integer(number) } else { call.out.null() }
+    if call.core.db.exists(key) {
+        call.out.integer(number)
+    } else {
+        call.out.null()
+    }
     Ok(())
 }
 

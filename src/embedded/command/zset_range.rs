@@ -131,7 +131,9 @@ impl<'a> Query<'a> {
             if !store && is(arg, "withscores") {
                 with_scores = true;
             } else if is(arg, "limit") {
-                let (Some(offset), Some(count)) = (rest.next(), rest.next()) else { return Err(Fault::SYNTAX) };
+                let (Some(offset), Some(count)) = (rest.next(), rest.next()) else {
+                    return Err(Fault::SYNTAX);
+                };
                 limit = Some((integer(offset)?, integer(count)?));
             } else if generic && is(arg, "rev") {
                 reversed = true;
@@ -163,7 +165,9 @@ impl<'a> Query<'a> {
         zset.refresh();
         let mut ranks = self.bounds.ranks(zset, self.reversed);
         if let Some((offset, count)) = self.limit {
-            let Ok(offset) = usize::try_from(offset) else { return Vec::new() };
+            let Ok(offset) = usize::try_from(offset) else {
+                return Vec::new();
+            };
             let length = ranks.end.saturating_sub(ranks.start);
             let skip = offset.min(length);
             let keep = usize::try_from(count).unwrap_or(usize::MAX).min(length - skip);
@@ -285,8 +289,11 @@ fn remove_range(call: &mut Call<'_>, args: &[&[u8]], by: By, event: &'static str
     if let Some(zset) = db.get_mut::<Zset>(args[1])? {
         zset.refresh();
         let ranks = bounds.ranks(zset, false);
-        let names: Vec<Vec<u8>> =
-            if ranks.start < ranks.end { zset.range(ranks).map(|member| member.name().to_vec()).collect() } else { vec![] };
+        let names: Vec<Vec<u8>> = if ranks.start < ranks.end {
+            zset.range(ranks).map(|member| member.name().to_vec()).collect()
+        } else {
+            vec![]
+        };
         removed = names.len();
         for name in &names {
             zset.remove(name);
