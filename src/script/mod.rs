@@ -1,0 +1,11 @@
+//! The scripts: found, composed, hashed, loaded, run, and their effects decoded.
+//!
+//! No other module builds a key or names a Redis command for session state.
+
+pub mod argument;
+pub mod effect;
+pub mod key;
+
+pub use argument::{Argument, Arguments};
+pub use effect::{Effect, Item};
+pub use key::{Key, Shard};
