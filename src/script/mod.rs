@@ -3,9 +3,17 @@
 //! No other module builds a key or names a Redis command for session state.
 
 pub mod argument;
+pub mod binding;
+pub mod bundle;
+pub mod catalogue;
 pub mod effect;
+pub mod header;
 pub mod key;
+pub mod lexeme;
+pub mod problem;
+pub mod tree;
 
 pub use argument::{Argument, Arguments};
+pub use catalogue::{Catalogue, CatalogueError, Script};
 pub use effect::{Effect, Item};
 pub use key::{Key, Shard};
