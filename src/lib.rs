@@ -2,5 +2,6 @@
 
 pub mod embedded;
 pub mod id;
+pub mod metric;
 pub mod reason;
 pub mod script;

@@ -3,6 +3,9 @@
 //! Enough to see which names a script binds and uses and how many lines of code it has. It does not judge the
 //! grammar; the interpreter does, and says it better.
 
+/// Operators of several characters, longer ones first.
+const JOINED: [&str; 6] = ["...", "..", "==", "~=", "<=", ">="];
+
 /// What a lexeme is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind<'a> {
@@ -12,7 +15,7 @@ pub enum Kind<'a> {
     Number(&'a str),
     /// A string of any form.
     Text,
-    /// Any other character; `==`, `~=`, `<=` and `>=` are one.
+    /// Any other character, or several that are one operator.
     Symbol(&'a str),
 }
 
@@ -57,8 +60,8 @@ impl<'a> Reader<'a> {
             self.take(quoted(self.rest, first));
             Kind::Text
         } else {
-            let pair = self.rest.get(..2).is_some_and(|two| matches!(two, "==" | "~=" | "<=" | ">="));
-            Kind::Symbol(self.take(if pair { 2 } else { first.len_utf8() }))
+            let joined = JOINED.into_iter().find(|symbol| self.rest.starts_with(symbol));
+            Kind::Symbol(self.take(joined.map_or(first.len_utf8(), str::len)))
         };
         Some(Lexeme { kind, line })
     }

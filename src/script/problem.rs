@@ -4,14 +4,18 @@ use thiserror::Error;
 
 /// Something that a person has to mend in a Lua file.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Error)]
-#[error("{file}:{line}: {message}")]
+#[error("{file}{}: {message}", position(*line))]
 pub struct Problem {
     /// The file as people know it, for example `lua/login/v1.lua`.
     pub file: String,
-    /// The line, counted from 1.
+    /// The line, counted from 1; 0 where the whole file or folder is meant.
     pub line: usize,
     /// What is wrong and what is allowed.
     pub message: String,
+}
+
+fn position(line: usize) -> String {
+    if line == 0 { String::new() } else { format!(":{line}") }
 }
 
 /// Collects the problems of one file.
