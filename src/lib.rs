@@ -1,6 +1,11 @@
 //! `oneseat`: one account, one seat. See README.md.
 
+pub mod cli;
+pub mod config;
 pub mod embedded;
+pub mod error;
 pub mod id;
+pub mod log;
+pub mod readiness;
 pub mod reason;
 pub mod script;
