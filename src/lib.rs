@@ -6,6 +6,7 @@ pub mod embedded;
 pub mod error;
 pub mod id;
 pub mod log;
+pub mod metric;
 pub mod readiness;
 pub mod reason;
 pub mod script;

@@ -20,7 +20,8 @@ use crate::id::Name;
 
 pub use layer::{Template, template};
 pub use problem::{ConfigError, Problem};
-pub use value::{Format, Level, Policy, RedisUrl, Secret};
+pub use rule::MS_MAX;
+pub use value::{Format, Level, Policy, RedisUrl, Secret, split_host_port};
 
 /// The file that holds every default, as it is built into the binary.
 pub const TEMPLATE: &str = include_str!("../../config/default.toml");
@@ -194,6 +195,14 @@ impl Loaded {
 }
 
 impl Config {
+    /// What tickets tell clients to dial: `node.address`, or where the gateway listens.
+    pub fn public_address(&self) -> String {
+        match self.node.address.as_str() {
+            "" => self.gateway.listen.to_string(),
+            given => given.to_owned(),
+        }
+    }
+
     /// What is allowed but will surprise: one sentence each.
     pub fn warnings(&self) -> Vec<String> {
         rule::warnings(self)

@@ -5,8 +5,9 @@ use figment::Figment;
 use super::problem::{ConfigError, Problem, refuse};
 use super::{Config, layer};
 
-/// A year. Longer times are typing errors, and in sums with the clock they would leave what Lua prints exactly.
-const MS_MAX: u64 = 31_536_000_000;
+/// Longest time that can be asked for, in milliseconds: a year. Longer ones are typing errors, and in sums with the clock
+/// they would leave what Lua prints exactly.
+pub const MS_MAX: u64 = 31_536_000_000;
 /// Entries of a trail beyond which it would cost more than the seat itself.
 const TRAIL_MAX: u64 = 100;
 /// Bytes that precede a body.

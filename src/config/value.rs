@@ -139,6 +139,12 @@ impl Policy {
     }
 }
 
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl<'de> Deserialize<'de> for Policy {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
         let read = |text: &str| [Policy::Takeover, Policy::Deny].into_iter().find(|policy| policy.as_str() == text);

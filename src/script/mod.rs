@@ -3,9 +3,15 @@
 //! No other module builds a key or names a Redis command for session state.
 
 pub mod argument;
+pub mod caller;
+pub mod catalogue;
 pub mod effect;
 pub mod key;
+pub mod redis;
+pub mod standing;
 
 pub use argument::{Argument, Arguments};
+pub use caller::{CallError, Caller};
 pub use effect::{Effect, Item};
 pub use key::{Key, Shard};
+pub use standing::Standing;

@@ -1,0 +1,24 @@
+-- assign v1: the node that a newcomer should go to: of those that live and are not emptied or full, the one with the
+-- smallest share of its capacity in use; among equals the first by name.
+--
+-- @since 0.1.0
+-- @mode read
+-- @key nodes hash what each node last said of itself
+-- @key leases zset until when each node is believed to live
+-- @effect reply node and address, or error no_node with retry_after_ms
+-- @include now_ms
+-- @include read_node
+local nodes_key, leases_key = KEYS[1], KEYS[2]
+
+local best, best_load
+local alive = redis.call('ZRANGEBYSCORE', leases_key, '(' .. now_ms(), '+inf')
+table.sort(alive)
+for _, node in ipairs(alive) do
+  local record = read_node(nodes_key, node)
+  local is_open = record and not record.draining and not record.dead and record.count < record.capacity
+  local load = is_open and record.count / record.capacity
+  if load and (not best or load < best_load) then
+    best, best_load = { node = node, address = record.address }, load
+  end
+end
+return { 1, { 'reply', 0, cjson.encode(best or { error = 'no_node', retry_after_ms = 1000 }) } }
