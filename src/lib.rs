@@ -1,7 +1,12 @@
 //! `oneseat`: one account, one seat. See README.md.
 
+pub mod cli;
+pub mod config;
 pub mod embedded;
+pub mod error;
 pub mod id;
+pub mod log;
 pub mod metric;
+pub mod readiness;
 pub mod reason;
 pub mod script;
