@@ -1,5 +1,6 @@
 //! `oneseat`: one account, one seat. See README.md.
 
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod embedded;
