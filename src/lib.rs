@@ -4,3 +4,4 @@ pub mod embedded;
 pub mod id;
 pub mod reason;
 pub mod script;
+pub mod wire;
