@@ -11,3 +11,4 @@ pub mod metric;
 pub mod readiness;
 pub mod reason;
 pub mod script;
+pub mod wire;
