@@ -22,13 +22,12 @@ use super::{AdminState, BODY_BYTES_MAX, Settings};
 use crate::config::{MS_MAX, split_host_port};
 use crate::id::{Seat, Uid};
 use crate::script::{Argument, Arguments};
+use crate::wire::message::UID_MAX;
 
 /// Tickets of one request.
 const TICKETS_MAX: usize = 1000;
 /// Script calls of one request that are under way at a time.
 const CALLS_MAX: usize = 32;
-/// Largest user id that JSON numbers carry exactly.
-const UID_MAX: u64 = (1 << 53) - 1;
 
 /// What is asked for, as it stands in the request.
 #[derive(Deserialize)]

@@ -4,28 +4,31 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
+
+use crate::wire::{Decoder, Piece, encode};
 
 /// Longest wait for a connection to one address.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 /// Frames and lines that wait to be handled; the sender of more waits.
 const QUEUE: usize = 64;
+/// Bytes that are read at a time.
+const CHUNK_BYTES: usize = 16 << 10;
 
-/// One message of the wire.
+/// One message of the wire, on its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Frame {
+pub struct Message {
     pub id: u16,
-    pub body: Bytes,
+    pub body: Vec<u8>,
 }
 
 /// A connection to a node.
 pub struct Link {
     writer: OwnedWriteHalf,
-    frames: mpsc::Receiver<io::Result<Frame>>,
+    messages: mpsc::Receiver<io::Result<Message>>,
 }
 
 impl Link {
@@ -45,54 +48,46 @@ impl Link {
         let stream = outcome?;
         stream.set_nodelay(true)?;
         let (reader, writer) = stream.into_split();
-        let (sender, frames) = mpsc::channel(QUEUE);
-        // A task of its own, because half a frame that was read must not be lost when something else happens first.
+        let (sender, messages) = mpsc::channel(QUEUE);
+        // A task of its own, because bytes that were read must not be lost when something else happens first.
         tokio::spawn(read_all(reader, sender));
-        Ok(Self { writer, frames })
+        Ok(Self { writer, messages })
     }
 
     /// Sends one frame.
-    pub async fn send(&mut self, id: u16, body: &[u8]) -> io::Result<()> {
-        let length = u16::try_from(body.len())
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a body has at most 65535 bytes"))?;
-        let mut frame = Vec::with_capacity(4 + body.len());
-        frame.extend_from_slice(&id.to_be_bytes());
-        frame.extend_from_slice(&length.to_be_bytes());
-        frame.extend_from_slice(body);
+    pub async fn send(&mut self, message: &Message) -> io::Result<()> {
+        let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a body has at most 65535 bytes");
+        let frame = encode(message.id, &message.body).ok_or_else(too_long)?;
         self.writer.write_all(&frame).await
     }
 
     /// The next frame; none when the other side has closed.
-    pub async fn next(&mut self) -> Option<io::Result<Frame>> {
-        self.frames.recv().await
+    pub async fn next(&mut self) -> Option<io::Result<Message>> {
+        self.messages.recv().await
     }
 }
 
-async fn read_all(reader: OwnedReadHalf, frames: mpsc::Sender<io::Result<Frame>>) {
-    let mut reader = BufReader::new(reader);
+async fn read_all(mut reader: OwnedReadHalf, messages: mpsc::Sender<io::Result<Message>>) {
+    let mut decoder = Decoder::new(u16::MAX);
+    let mut chunk = vec![0; CHUNK_BYTES];
     loop {
-        let (read, is_last) = match read_frame(&mut reader).await {
-            Ok(Some(frame)) => (Ok(frame), false),
-            Ok(None) => return,
-            Err(error) => (Err(error), true),
+        let mut bytes = match reader.read(&mut chunk).await {
+            Ok(0) => return,
+            Ok(count) => &chunk[..count],
+            Err(error) => {
+                // Nobody is left to be told when the receiver is gone.
+                let _ = messages.send(Err(error)).await;
+                return;
+            }
         };
-        if frames.send(read).await.is_err() || is_last {
-            return;
+        while let Some(piece) = decoder.next(&mut bytes) {
+            // No body is oversize: the decoder's limit is that of the length field.
+            let Piece::Frame(frame) = piece else { continue };
+            if messages.send(Ok(Message { id: frame.id, body: frame.body().to_vec() })).await.is_err() {
+                return;
+            }
         }
     }
-}
-
-/// None at an end between two frames; an end inside of one is an error.
-async fn read_frame(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Frame>> {
-    use tokio::io::AsyncBufReadExt;
-    if reader.fill_buf().await?.is_empty() {
-        return Ok(None);
-    }
-    let id = reader.read_u16().await?;
-    let length = reader.read_u16().await?;
-    let mut body = vec![0; usize::from(length)];
-    reader.read_exact(&mut body).await?;
-    Ok(Some(Frame { id, body: body.into() }))
 }
 
 /// The lines of standard input. Reading blocks a thread that cannot be stopped, so it is no part of the runtime, which

@@ -16,6 +16,7 @@ use super::ticket::issue;
 use crate::config::{Loaded, split_host_port};
 use crate::error::{Exit, Fatal};
 use crate::id::{Name, Uid};
+use crate::wire::message::UID_MAX;
 
 /// The help of `oneseat client`.
 #[derive(Args, Debug)]
@@ -42,9 +43,6 @@ pub struct Client {
     #[command(flatten)]
     target: Target,
 }
-
-/// Largest user id of the wire: JSON numbers carry no larger one exactly.
-const UID_MAX: u64 = (1 << 53) - 1;
 
 impl Client {
     pub fn run(self, shared: &Shared) -> Result<Exit, Fatal> {

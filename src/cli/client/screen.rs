@@ -5,8 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::super::output;
-use super::link::Frame;
+use super::link::Message;
 use crate::error::{Exit, Fatal};
+use crate::wire::message;
 
 /// Which way a frame went.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl Screen {
     }
 
     /// A frame came or went.
-    pub fn frame(&self, direction: Direction, frame: &Frame) -> Result<(), Fatal> {
+    pub fn frame(&self, direction: Direction, frame: &Message) -> Result<(), Fatal> {
         let (word, arrow) = match direction {
             Direction::In => ("in", "<-"),
             Direction::Out => ("out", "->"),
@@ -80,24 +81,24 @@ impl Screen {
 /// The words of the wire's ids.
 fn name(id: u16) -> &'static str {
     match id {
-        1005 => "login",
-        1006 => "login_reply",
-        1007 => "search",
-        1008 => "search_reply",
-        1009 => "add_friend",
-        1010 => "add_friend_reply",
-        1011 => "notify_add_friend",
-        1013 => "auth_friend",
-        1014 => "auth_friend_reply",
-        1015 => "notify_auth_friend",
-        1017 => "text",
-        1018 => "text_reply",
-        1019 => "notify_text",
-        1021 => "notify_off_line",
-        1023 => "heartbeat",
-        1024 => "heartbeat_reply",
-        1101 => "goodbye",
-        _ => "unknown",
+        message::LOGIN => "login",
+        message::LOGIN_REPLY => "login reply",
+        message::SEARCH => "search",
+        message::SEARCH_REPLY => "search reply",
+        message::APPLY => "apply",
+        message::APPLY_REPLY => "apply reply",
+        1011 => "somebody applied",
+        message::APPROVE => "approve",
+        message::APPROVE_REPLY => "approve reply",
+        1015 => "application approved",
+        message::TEXT => "text",
+        message::TEXT_REPLY => "text reply",
+        1019 => "text for you",
+        message::OFFLINE => "taken off line",
+        message::HEARTBEAT => "heartbeat",
+        message::HEARTBEAT_REPLY => "heartbeat reply",
+        message::GOODBYE => "goodbye",
+        _ => "unknown id",
     }
 }
 

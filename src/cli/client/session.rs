@@ -8,15 +8,10 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use super::super::output;
-use super::link::{Frame, Link, lines};
+use super::link::{Link, Message, lines};
 use super::screen::{Direction, Screen};
 use crate::error::{Exit, Fatal};
-
-const LOGIN: u16 = 1005;
-const LOGIN_REPLY: u16 = 1006;
-const OFF_LINE: u16 = 1021;
-const HEARTBEAT: u16 = 1023;
-const GOODBYE: u16 = 1101;
+use crate::wire::{ReplyCode, message};
 
 /// Longest wait for the answer to the login.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
@@ -101,13 +96,13 @@ struct Session<'a> {
 
 impl Session<'_> {
     async fn stay(&mut self) -> Result<End, Trouble> {
-        self.send(LOGIN, &json!({ "uid": self.login.uid, "token": self.login.token }).to_string()).await?;
+        self.send(message::LOGIN, &json!({ "uid": self.login.uid, "token": self.login.token }).to_string()).await?;
         let answer_due = Instant::now() + ANSWER_TIME_MAX;
         let mut typed = lines();
         let mut may_type = true;
         loop {
             let step = tokio::select! {
-                frame = self.link.next() => match frame {
+                next = self.link.next() => match next {
                     Some(frame) => self.take(&frame?)?,
                     None => Step::End(self.closed_by_server("the server closed the connection without a word")),
                 },
@@ -115,7 +110,7 @@ impl Session<'_> {
                     Some(line) => self.obey(line.trim()).await?,
                     None => { may_type = false; end_of_input() }
                 },
-                () = tick(&mut self.beat) => self.send(HEARTBEAT, &json!({ "fromuid": self.login.uid }).to_string()).await?,
+                () = tick(&mut self.beat) => self.send(message::HEARTBEAT, &json!({ "fromuid": self.login.uid }).to_string()).await?,
                 () = sleep_until(answer_due), if self.beat.is_none() => {
                     Step::End(End::new(Exit::Closed, "the login was not answered"))
                 }
@@ -128,8 +123,8 @@ impl Session<'_> {
     }
 
     async fn send(&mut self, id: u16, body: &str) -> Result<Step, Trouble> {
-        let frame = Frame { id, body: body.to_owned().into() };
-        self.link.send(frame.id, &frame.body).await?;
+        let frame = Message { id, body: body.as_bytes().to_vec() };
+        self.link.send(&frame).await?;
         self.screen.frame(Direction::Out, &frame)?;
         Ok(Step::GoOn)
     }
@@ -152,14 +147,14 @@ impl Session<'_> {
         }
     }
 
-    fn take(&mut self, frame: &Frame) -> Result<Step, Trouble> {
+    fn take(&mut self, frame: &Message) -> Result<Step, Trouble> {
         self.screen.frame(Direction::In, frame)?;
         let body: Value = serde_json::from_slice(&frame.body).unwrap_or_default();
         Ok(match frame.id {
-            LOGIN_REPLY if self.beat.is_none() => self.answered(body),
+            message::LOGIN_REPLY if self.beat.is_none() => self.answered(body),
             // The one who is told to go closes first; that keeps TIME_WAIT away from the server.
-            OFF_LINE => Step::End(End { exit: Exit::Displaced, why: off_line(&body), notice: body }),
-            GOODBYE => {
+            message::OFFLINE => Step::End(End { exit: Exit::Displaced, why: off_line(&body), notice: body }),
+            message::GOODBYE => {
                 self.goodbye = Some(body);
                 Step::GoOn
             }
@@ -236,15 +231,8 @@ fn off_line(body: &Value) -> String {
 
 /// Why a login failed, in a sentence.
 fn refusal(body: &Value) -> String {
-    let meaning = match body["error"].as_i64() {
-        Some(1001) => "the login was not understood",
-        Some(1010) => "the ticket is wrong or superseded",
-        Some(1011) => "there is no such user or no ticket",
-        Some(1100) => "a fault of the server",
-        Some(1101) => "not possible at this moment",
-        Some(1102) => "refused by policy",
-        _ => "no reason that this client knows",
-    };
+    let code = ReplyCode::ALL.into_iter().find(|code| body["error"] == code.number());
+    let meaning = code.map_or("no reason that this client knows", ReplyCode::text);
     let mut why = format!("login refused: {meaning} (error {})", body["error"]);
     for name in ["reason", "by", "at", "retry_after_ms"] {
         match &body[name] {
