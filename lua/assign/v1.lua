@@ -1,5 +1,6 @@
--- assign v1: the node that a newcomer should go to: of those that live and are not emptied or full, the one with the
--- smallest share of its capacity in use; among equals the first by name.
+-- assign v1: name the node that has the lowest share of its capacity in use.
+--
+-- Only nodes that live and are neither being emptied nor full are asked; among equals the first by name is taken.
 --
 -- @since 0.1.0
 -- @mode read

@@ -19,7 +19,8 @@
 -- @include vacate_seat
 -- @include add_trail
 -- @include void_tickets
--- @include with_uid
+-- @include wire_uid
+-- @include send_kick
 local seat_key, ticket_key, roster_key, trail_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local uid, class, note, channel_prefix, trail_max, version = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 
@@ -42,12 +43,9 @@ for _, name in ipairs(held) do
   local sid, node = seat[name .. ':sid'], seat[name .. ':node']
   vacate_seat(seat_key, seat, ticket_key, ticket, roster_key, uid, name, 'kicked', now)
   add_trail(trail_key, trail_max, now, 'kicked', name, sid, node, seat[name .. ':address'], version, note)
-  local body = with_uid(uid, cjson.encode({
-    error = 0, reason = 'kicked', at = now, epoch = tonumber(seat[name .. ':epoch']), note = note ~= '' and note or nil,
-  }))
-  local effect = { 'kick', sid, 'kicked', 1021, body }
-  redis.call('PUBLISH', channel_prefix .. node, cjson.encode({ effect }))
-  effects[#effects + 1] = effect
+  local body = string.format('{"error":0,"uid":%s,"reason":"kicked","at":%.0f,"epoch":%s,"note":%s}', wire_uid(uid), now,
+    seat[name .. ':epoch'], cjson.encode(note))
+  effects[#effects + 1] = send_kick(channel_prefix, node, sid, 'kicked', 1021, body)
   kicked[#kicked + 1] = cjson.encode({ class = name, sid = sid, node = node })
 end
 let_expire(seat_key, seat, ticket_key, ticket, now)

@@ -21,7 +21,9 @@ local function end_session(keys, who, reason, now)
   if has_ended(seat, class, who.sid) then
     outcome = 'ended'
   else
-    end_sid(keys.seat, seat, class, who.sid)
+    local changes = {}
+    end_sid(changes, seat, class, who.sid)
+    redis.call('HSET', keys.seat, unpack(changes))
     let_expire(keys.seat, seat, keys.ticket, ticket, now)
   end
   if class ~= '' then

@@ -16,11 +16,12 @@ local function find_ticket(ticket, digest, now)
   end
   local prefix = class .. ':' .. slot
   if slot == 'void' then
+    local address = ticket[prefix .. '_by']
     return class, slot, {
       error = 1010,
       reason = ticket[prefix .. '_reason'],
       at = tonumber(ticket[prefix .. '_at']),
-      by = { class = class, address = ticket[prefix .. '_by'] },
+      by = address ~= '' and { class = class, address = address } or nil,
     }
   end
   if slot == 'next' and now > tonumber(ticket[prefix .. '_until']) then

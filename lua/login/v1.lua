@@ -34,6 +34,7 @@
 -- @include find_ticket
 -- @include has_ended
 -- @include take_seat
+-- @include seat_before
 -- @include login_reply
 local seat_key, ticket_key, roster_key, trail_key, user_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local node, incarnation, sid, uid, token_digest = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -70,7 +71,8 @@ if policy == 'deny' and slot == 'next' and holder and holder ~= sid then
 end
 
 -- 2. Take the seat, or find that this session has it already.
-local seated = take_seat({ seat = seat_key, ticket = ticket_key, roster = roster_key, trail = trail_key }, seat, ticket, {
+local keys = { seat = seat_key, ticket = ticket_key, roster = roster_key, trail = trail_key }
+local seated = (holder == sid and seat_before or take_seat)(keys, seat, ticket, {
   uid = uid, class = class, slot = slot, digest = token_digest, sid = sid, node = node, incarnation = incarnation,
   address = address, now = now, version = version, trail_max = trail_max, channel_prefix = channel_prefix,
 })

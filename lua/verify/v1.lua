@@ -31,7 +31,7 @@
 -- @include has_ended
 -- @include outranks
 -- @include take_back
--- @include send_kick
+-- @include displace
 local seat_key, ticket_key, roster_key, trail_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local node, incarnation, sid, uid, class = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local epoch, number, token_digest, ttl_ms, address = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
@@ -59,7 +59,7 @@ if holder ~= sid and has_lost then
   local taker = { class = class, address = seat[c .. 'address'], at = tonumber(seat[c .. 'since']), epoch = tonumber(seat[c .. 'epoch']) }
   local reason = holder and (seat[c .. 'number'] == number and 'resumed' or 'displaced') or seat[c .. 'end']
   if holder then
-    return answer('closed', send_kick(channel_prefix, node, uid, sid, reason, taker))
+    return answer('closed', displace(channel_prefix, node, uid, sid, reason, taker))
   end
   local known = (reason == 'expired' or reason == 'kicked') and reason or 'internal'
   return answer('closed', { 'kick', sid, known, 1101, cjson.encode({ error = 0, reason = known }) })
