@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod cli;
 pub mod config;
+pub mod digest;
 pub mod embedded;
 pub mod error;
 pub mod id;
@@ -11,4 +12,5 @@ pub mod metric;
 pub mod readiness;
 pub mod reason;
 pub mod script;
+pub mod session;
 pub mod wire;
