@@ -6,6 +6,8 @@ pub mod config;
 pub mod digest;
 pub mod embedded;
 pub mod error;
+pub mod fleet;
+pub mod gateway;
 pub mod id;
 pub mod log;
 pub mod metric;
