@@ -150,6 +150,7 @@ describe('a store that forgot everything (G7)', function()
 
   it('keeps a higher held ticket that somebody brought meanwhile', function()
     redis.call('FLUSHALL')
+    clock.tick()
     issue('bb')
     local taker = login(2, 'bb').bind
     assert.is_true(taker.number > bind.number)
@@ -159,6 +160,7 @@ describe('a store that forgot everything (G7)', function()
 
   it('leaves a newer next ticket, with which the seat can be taken', function()
     redis.call('FLUSHALL')
+    clock.tick()
     issue('bb')
     verify(1, 'aa', bind)
     assert.effects('bind reply kick', login(2, 'bb'))
@@ -184,6 +186,18 @@ describe('a store that fell back to an older copy (G7)', function()
     assert.equal(0, count('n1'))
     assert.equal(1, count('n2'))
     assert.equal('closed', select(2, verify(1, 'aa', bind)))
+  end)
+
+  it('raises the epoch above that of whoever it displaces', function()
+    local copy = state()
+    issue('bb')
+    local newer = login(2, 'bb').bind
+    rollback_to(copy)
+    clock.tick()
+    clock.tick()
+    local resumed = login(3, 'aa').bind
+    assert.is_true(resumed.epoch > newer.epoch)
+    assert.equal(resumed.epoch + 1, verify(2, 'bb', newer).bind.epoch)
   end)
 
   it('drops a next ticket that was used before, so that its device resumes and is no stranger to itself (G11)', function()
