@@ -90,6 +90,13 @@ impl Caller {
         self.client.is_connected() && self.link.is_up()
     }
 
+    /// Ends the connection in order, for the end of the process.
+    pub async fn quit(&self) {
+        if let Err(error) = self.client.quit().await {
+            tracing::debug!(%error, "the connection to redis did not end in order");
+        }
+    }
+
     /// Identity, lease and settings that every call carries.
     pub fn standing(&self) -> &Standing {
         &self.standing
