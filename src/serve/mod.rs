@@ -150,7 +150,8 @@ async fn join(lease: &Lease, caller: &Caller, readiness: &Readiness) -> Result<(
         other => Fatal::new(Exit::Store, "the node cannot register").because(other),
     })?;
     readiness.set(Condition::Node, true);
-    let reaped = reap::reap_older(caller).await.map_err(|error| refused("what older runs left cannot be removed", error))?;
+    let reaped =
+        reap::reap_older(caller).await.map_err(|error| refused("what older runs left cannot be removed", error))?;
     if reaped > 0 {
         tracing::info!(reaped, "removed the sessions of an older run of this node");
     }
