@@ -92,6 +92,9 @@ impl Node {
     }
 
     pub async fn with_scripts(settings: &[(&str, &str)], catalogue: Catalogue) -> Self {
+        if std::env::var_os("TRACE").is_some() {
+            let _ = tracing_subscriber::fmt().with_env_filter("debug").try_init();
+        }
         let config = config(settings);
         let store = Store::start();
         let endpoint = store.endpoint(Duration::from_millis(config.redis.timeout_ms));

@@ -116,7 +116,7 @@ async fn of_32_that_resume_with_one_ticket_at_once_one_stays() {
     join_all(clients.iter_mut().map(|client| client.send(1005, &body))).await;
     let epochs = join_all(clients.iter_mut().map(async |client| client.expect(1006).await["epoch"].as_u64())).await;
     let best = epochs.iter().max().expect("there are 32");
-    for (mut client, epoch) in clients.into_iter().zip(&epochs) {
+    for (client, epoch) in clients.iter_mut().zip(&epochs) {
         match epoch == best {
             true => client.expect_alive().await,
             false => assert_eq!(client.expect(1101).await["reason"], "resumed"),
