@@ -91,6 +91,8 @@ async fn defect_40_a_client_that_does_not_read_is_closed_and_no_frame_is_cut() {
 async fn a_client_that_asks_and_asks_without_reading_is_closed() {
     let node = Node::start().await;
     let client = node.session(1).await;
+    // A small window, so that not megabytes of answers fit into it.
+    socket2::SockRef::from(&client.stream).set_recv_buffer_size(4_096).expect("the system allows it");
     let (mut reader, mut writer) = client.stream.into_split();
     let burst: Vec<u8> = (0..1_000).flat_map(|_| frame(1007, b"[]")).collect();
     let asking = async { while writer.write_all(&burst).await.is_ok() {} };

@@ -5,6 +5,10 @@ mod closing;
 mod hostile;
 mod login;
 mod outage;
+mod script;
 mod silence;
 mod support;
 mod takeover;
+
+/// Whether these tests run on the embedded store.
+const IS_EMBEDDED: bool = false;

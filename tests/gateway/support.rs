@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use oneseat::config::{Config, Loaded};
 use oneseat::digest::TokenDigest;
+use oneseat::embedded::{Server, ServerOptions};
 use oneseat::fleet::{Identity, Lease, channel, farewell};
 use oneseat::gateway::Gateway;
 use oneseat::id::Uid;
@@ -21,23 +22,38 @@ use tokio::sync::{Notify, watch};
 /// Far longer than anything here takes; a test that gets there has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A `redis-server` of its own, ended with the value.
+/// A store of its own, ended with the value: the kind that this test binary is for.
 pub struct Store {
-    process: Child,
     socket: String,
+    pub engine: Engine,
     _folder: TempDir,
+}
+
+/// What runs behind the socket.
+pub enum Engine {
+    Redis(Child),
+    Embedded { _server: Server },
 }
 
 impl Store {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let socket = folder.path().join("redis.sock").display().to_string();
-        let process = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--unixsocket", &socket])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed");
-        Self { process, socket, _folder: folder }
+        let path = folder.path().join("redis.sock");
+        let socket = path.display().to_string();
+        let engine = match crate::IS_EMBEDDED {
+            true => {
+                let options = ServerOptions { socket: path, ..ServerOptions::default() };
+                Engine::Embedded { _server: Server::start(options).expect("the embedded store starts") }
+            }
+            false => Engine::Redis(
+                Command::new("redis-server")
+                    .args(["--port", "0", "--save", "", "--unixsocket", &socket])
+                    .stdout(Stdio::null())
+                    .spawn()
+                    .expect("redis-server is installed"),
+            ),
+        };
+        Self { socket, engine, _folder: folder }
     }
 
     pub fn endpoint(&self, timeout: Duration) -> Endpoint {
@@ -49,22 +65,14 @@ impl Store {
         let output = Command::new("redis-cli").args(["-s", &self.socket]).args(words).output().expect("redis-cli runs");
         String::from_utf8(output.stdout).expect("redis-cli prints UTF-8")
     }
-
-    pub fn kill(&mut self) {
-        self.process.kill().expect("it runs");
-        self.process.wait().expect("it was started here");
-    }
-
-    pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([name, &self.process.id().to_string()]).status().expect("kill runs");
-        assert!(status.success());
-    }
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        if let Engine::Redis(process) = &mut self.engine {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 }
 
@@ -92,9 +100,6 @@ impl Node {
     }
 
     pub async fn with_scripts(settings: &[(&str, &str)], catalogue: Catalogue) -> Self {
-        if std::env::var_os("TRACE").is_some() {
-            let _ = tracing_subscriber::fmt().with_env_filter("debug").try_init();
-        }
         let config = config(settings);
         let store = Store::start();
         let endpoint = store.endpoint(Duration::from_millis(config.redis.timeout_ms));
