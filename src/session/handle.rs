@@ -132,6 +132,15 @@ impl Handle {
         if fits { Pushed::Queued } else { Pushed::Full }
     }
 
+    /// As `push`, for the connection's own task, which looks at its mailbox next and need not be woken for that.
+    pub fn push_own(&self, frame: Bytes, bounds: Bounds) -> Pushed {
+        let mut state = self.lock();
+        if state.closing.is_some() {
+            return Pushed::Closed;
+        }
+        if state.mailbox.push(frame, bounds) { Pushed::Queued } else { Pushed::Full }
+    }
+
     /// Appends a frame that another session sent. It never comes before the answer to the login.
     pub fn deliver(&self, frame: Bytes, bounds: Bounds) -> Pushed {
         let mut state = self.lock();

@@ -57,6 +57,18 @@ pub enum Flaw {
     Field,
 }
 
+impl Flaw {
+    /// The word that tells the author of a client what is wrong.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Flaw::Utf8 => "utf8",
+            Flaw::Depth => "depth",
+            Flaw::Object => "object",
+            Flaw::Field => "field",
+        }
+    }
+}
+
 /// What a client shows to log in. The token is kept only until its digest is made.
 pub struct LoginRequest {
     /// Who the client says it is.
