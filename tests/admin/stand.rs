@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use oneseat::admin::{AdminState, serve};
 use oneseat::config::Loaded;
+use oneseat::gateway::Gateway;
 use oneseat::id::Name;
 use oneseat::readiness::{Condition, Readiness};
 use oneseat::script::catalogue::Catalogue;
 use oneseat::script::redis::Endpoint;
 use oneseat::script::{Argument, Arguments, Caller, Standing};
+use oneseat::session::ending::EndingQueue;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -87,7 +89,10 @@ impl Stand {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(serve(listener, AdminState::new(&config, caller.clone(), readiness.clone()), stopped));
+        oneseat::admin::install_metrics();
+        let gateway = Gateway::new(&config, caller.clone(), Arc::new(EndingQueue::new()));
+        let state = AdminState::new(&config, caller.clone(), gateway, readiness.clone());
+        tokio::spawn(serve(listener, state, stopped));
         Self { address, caller, readiness, redis, _folder: folder, _stop: stop }
     }
 
