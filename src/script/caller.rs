@@ -17,12 +17,18 @@ use crate::script::argument::Arguments;
 use crate::script::catalogue::{Catalogue, Script};
 use crate::script::effect::{Effect, EffectError, Item, decode_reply};
 use crate::script::key::Shard;
+use crate::script::link::LinkState;
 use crate::script::standing::Standing;
 
 /// Milliseconds that a client is asked to wait before it tries again while Redis does not answer.
 const RETRY_AFTER_MS: u64 = 1_000;
 /// First words of errors with which Redis says that it did not run the script.
-const NOT_RUN: [&str; 7] = ["LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS"];
+const NOT_RUN: [&str; 8] =
+    ["LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", NO_ROUTE];
+/// The client's own words, of kind `Unknown` like most errors of Redis, for a call that it had no connection for.
+const NO_ROUTE: &str = "Failed to route command";
+/// As before, for a call that it may have written in part.
+const NOT_ANSWERED: [&str; 2] = ["Too many failed write attempts", "Missing expected connection"];
 
 /// Why a call gave no effects.
 #[derive(Debug, ThisError)]
@@ -61,6 +67,7 @@ impl CallError {
 /// Runs the active scripts on one Redis.
 pub struct Caller {
     client: Client,
+    link: Arc<LinkState>,
     catalogue: Catalogue,
     standing: Arc<Standing>,
     shards: u16,
@@ -71,7 +78,8 @@ pub struct Caller {
 impl Caller {
     /// `client` is connected already; `budget` is how long a call may take.
     pub fn new(client: Client, catalogue: Catalogue, standing: Arc<Standing>, shards: u16, budget: Duration) -> Self {
-        Self { client, catalogue, standing, shards, budget }
+        let link = LinkState::watch(&client, budget);
+        Self { client, link, catalogue, standing, shards, budget }
     }
 
     /// Loads every active script, so that the first login finds it. A script that Redis refuses stops the start.
@@ -84,7 +92,14 @@ impl Caller {
 
     /// Whether a connection to Redis stands at this moment.
     pub fn is_connected(&self) -> bool {
-        self.client.is_connected()
+        self.client.is_connected() && self.link.is_up()
+    }
+
+    /// Ends the connection in order, for the end of the process.
+    pub async fn quit(&self) {
+        if let Err(error) = self.client.quit().await {
+            tracing::debug!(%error, "the connection to redis did not end in order");
+        }
     }
 
     /// Identity, lease and settings that every call carries.
@@ -127,11 +142,11 @@ impl Caller {
         mut arguments: Arguments<'_>,
     ) -> Result<Vec<Effect>, CallError> {
         let script = self.catalogue.get(name).ok_or_else(|| CallError::Unknown { script: name.to_owned() })?;
-        if !self.client.is_connected() {
+        if !self.is_connected() {
             return Err(away("not connected"));
         }
         let uid = uid.map_or("", Uid::as_str);
-        self.standing.complete(&mut arguments, script.label(), self.budget);
+        self.standing.complete(&mut arguments, uid, script.label(), self.budget);
         let keys = script.keys(shard, uid);
         let argv = script
             .argv(&arguments)
@@ -183,6 +198,9 @@ fn explain(script: &Script, error: &Error) -> CallError {
     let details = error.details();
     if NOT_RUN.iter().any(|word| details.starts_with(word)) {
         return away(details);
+    }
+    if NOT_ANSWERED.iter().any(|words| details.starts_with(words)) {
+        return CallError::Lost { script: script.label(), cause: error.to_string() };
     }
     match error.kind() {
         ErrorKind::Backpressure | ErrorKind::Routing | ErrorKind::Cluster | ErrorKind::Auth => away(details),
