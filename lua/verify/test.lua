@@ -38,7 +38,7 @@ end
 
 -- The store falls back to an older copy.
 local function rollback_to(copy)
-  redis.call('FLUSHALL')
+  redis.call('FLUSHDB')
   for name, value in pairs(copy) do
     local kind = string.match(name, '{0}:(%a+)')
     if kind == 'roster' then
@@ -101,7 +101,7 @@ end)
 
 describe('a store that forgot everything (G7)', function()
   it('seats the session again under its own rank', function()
-    redis.call('FLUSHALL')
+    redis.call('FLUSHDB')
     local e, outcome = verify(1, 'aa', bind)
     assert.equal('repaired', outcome)
     assert.effects('reply bind', e)
@@ -114,7 +114,7 @@ describe('a store that forgot everything (G7)', function()
   end)
 
   it('is mended once (G12)', function()
-    redis.call('FLUSHALL')
+    redis.call('FLUSHDB')
     verify(1, 'aa', bind)
     local before = state()
     assert.equal('fine', select(2, verify(1, 'aa', bind)))
@@ -125,7 +125,7 @@ describe('a store that forgot everything (G7)', function()
     issue('bb')
     local newer = login(2, 'bb', { node = 'n2' }).bind
     for _, order in ipairs({ { 1, 2 }, { 2, 1 } }) do
-      redis.call('FLUSHALL')
+      redis.call('FLUSHDB')
       published()
       for _, n in ipairs(order) do
         if n == 1 then verify(1, 'aa', bind) else verify(2, 'bb', newer, { node = 'n2' }) end
@@ -141,7 +141,7 @@ describe('a store that forgot everything (G7)', function()
   end)
 
   it('keeps a late session out past not_after (rule 4)', function()
-    redis.call('FLUSHALL')
+    redis.call('FLUSHDB')
     local e, outcome = verify(1, 'aa', bind, { not_after = clock.now() - 1 })
     assert.equal('late', outcome)
     assert.effects('reply', e)
@@ -149,7 +149,7 @@ describe('a store that forgot everything (G7)', function()
   end)
 
   it('keeps a higher held ticket that somebody brought meanwhile', function()
-    redis.call('FLUSHALL')
+    redis.call('FLUSHDB')
     clock.tick()
     issue('bb')
     local taker = login(2, 'bb').bind
@@ -159,7 +159,7 @@ describe('a store that forgot everything (G7)', function()
   end)
 
   it('leaves a newer next ticket, with which the seat can be taken', function()
-    redis.call('FLUSHALL')
+    redis.call('FLUSHDB')
     clock.tick()
     issue('bb')
     verify(1, 'aa', bind)
@@ -269,7 +269,7 @@ describe('a session that ended', function()
   end)
 
   it('was ended by a logout that overtook its login: it stays out', function()
-    redis.call('FLUSHALL')
+    redis.call('FLUSHDB')
     assert.equal('never', run('logout', { uid = UID, sid = sid(1) }).reply.json.outcome)
     assert.equal('closed', select(2, verify(1, 'aa', bind)))
   end)

@@ -218,7 +218,14 @@ function defaults(values)
   end
 end
 
-redis = { call = native.call }
+redis = {
+  call = function(command, ...)
+    if type(command) == 'string' and string.upper(command) == 'FLUSHALL' then
+      fail('FLUSHALL would empty every database of a server; FLUSHDB empties that of the test')
+    end
+    return native.call(command, ...)
+  end,
+}
 clock = {
   now = native.now,
   set = native.set_clock,

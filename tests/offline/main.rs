@@ -189,6 +189,7 @@ fn mistakes_in_a_test_are_named() {
         ("it('x')", "lua/echo/test.lua:1 echo@1: cannot be read\n     it takes a name and a function"),
         ("it('x', function() local x end) end", "lua/echo/test.lua:1 echo@1: cannot be read"),
         ("it('x', function() redis.call('NOSUCH') end)", "unknown command"),
+        ("it('x', function() redis.call('FlushAll') end)", "FLUSHDB empties that of the test"),
         ("it('x', function() key('chair') end)", "no key is called `chair`; allowed are seat,"),
         ("it('x', function() defaults({ chair = 1 }) end)", "no argument is called `chair`"),
     ] {
