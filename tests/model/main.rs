@@ -1,4 +1,5 @@
-//! Random walks through the session scripts, against a model in Rust: G1, G3, G4 and G12 hold after every step.
+//! Random walks through the session scripts, against a model in Rust: G1, G3, G4 and G12 hold after every step, and
+//! G7 where the store forgets.
 //!
 //! `ONESEAT_SEED=N cargo test --test model` walks one seed only, which a failing run prints; `ONESEAT_STEPS` sets the
 //! length of each walk.

@@ -166,6 +166,11 @@ impl User {
         self.seats.iter().filter_map(|(class, seat)| Some((*class, seat.holder()?)))
     }
 
+    /// Whether a sid is kept out of a class.
+    pub fn has_ended(&self, class: usize, sid: u64) -> bool {
+        self.ended.has(sid) || self.seats.get(&class).is_some_and(|seat| seat.ended.has(sid))
+    }
+
     /// Issues a ticket and answers its number.
     pub fn issue(&mut self, now: u64, class: usize, token: u64, ttl_ms: u64) -> u64 {
         let seat = self.seats.entry(class).or_default();

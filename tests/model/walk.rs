@@ -24,6 +24,8 @@ pub struct Walk {
     now: u64,
     users: Vec<User>,
     copy: Option<(Snapshot, Vec<User>)>,
+    /// Whether the store forgot something since the copy: then it may say more than the store knew.
+    forgot_since: bool,
     claims: Vec<Claim>,
     sids: Vec<(usize, usize, u64)>,
     incarnations: [u64; NODES],
@@ -61,6 +63,7 @@ impl Walk {
             now: START_MS,
             users: vec![User::default(); usize::try_from(USERS).expect("few users")],
             copy: None,
+            forgot_since: false,
             claims: Vec::new(),
             sids: Vec::new(),
             incarnations: [START_MS; NODES],
@@ -128,17 +131,54 @@ impl Walk {
                 self.incarnations[node] = self.now.max(self.incarnations[node] + 1);
             }
             Step::Reap { node } => self.reap(node),
-            Step::Copy => self.copy = Some((self.store.engine.snapshot(), self.users.clone())),
+            Step::Copy => {
+                self.copy = Some((self.store.engine.snapshot(), self.users.clone()));
+                self.forgot_since = false;
+            }
             Step::FallBack => {
+                let seated = self.seated();
                 if let Some((snapshot, users)) = &self.copy {
                     self.store.engine.restore(snapshot);
                     self.users.clone_from(users);
                 }
+                if !std::mem::replace(&mut self.forgot_since, true) {
+                    self.check_recovery(seated);
+                }
             }
             Step::Lose => {
+                let seated = self.seated();
                 self.store.lose_everything();
                 self.users.fill(User::default());
+                self.forgot_since = true;
+                self.check_recovery(seated);
             }
+        }
+    }
+
+    /// What the nodes know of every session that holds a seat now.
+    fn seated(&self) -> Vec<Claim> {
+        let holders = self.users.iter().flat_map(User::holders).map(|(_, holder)| holder.sid);
+        let claim = |sid| self.claims.iter().rfind(|claim| claim.sid == sid).cloned().expect("a holder was bound");
+        holders.map(claim).collect()
+    }
+
+    /// G7: what the store forgot is put back by its live connections, unless a copy says that they have ended. Half of
+    /// the time they do so at once.
+    fn check_recovery(&mut self, mut seated: Vec<Claim>) {
+        if !self.dice.chance(50) {
+            return;
+        }
+        while !seated.is_empty() {
+            let bound = u64::try_from(seated.len()).expect("a short list");
+            let claim = seated.swap_remove(usize::try_from(self.dice.below(bound)).expect("below the length"));
+            self.note(format!("    verify {claim:?}"));
+            let incarnation = self.incarnations[claim.node];
+            let has_ended = self.users[claim.uid].has_ended(claim.class, claim.sid);
+            self.verify(&Claim { incarnation, ..claim.clone() }, self.now);
+            let roster = self.store.roster();
+            let is_its = |entry: &Entry| entry.sid == sid(claim.sid);
+            let is_seated = roster.iter().any(is_its);
+            self.equal("G7, seated again", &(is_seated || has_ended), &true);
         }
     }
 
