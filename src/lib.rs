@@ -40,6 +40,7 @@ pub mod gateway;
 pub mod id;
 pub mod log;
 pub mod metric;
+pub mod offline;
 pub mod readiness;
 pub mod reason;
 pub mod script;

@@ -38,7 +38,7 @@ end
 
 -- The store falls back to an older copy.
 local function rollback_to(copy)
-  redis.call('FLUSHALL')
+  redis.call('FLUSHDB')
   for name, value in pairs(copy) do
     local kind = string.match(name, '{0}:(%a+)')
     if kind == 'roster' then
@@ -101,7 +101,7 @@ end)
 
 describe('a store that forgot everything (G7)', function()
   it('seats the session again under its own rank', function()
-    redis.call('FLUSHALL')
+    redis.call('FLUSHDB')
     local e, outcome = verify(1, 'aa', bind)
     assert.equal('repaired', outcome)
     assert.effects('reply bind', e)
@@ -114,7 +114,7 @@ describe('a store that forgot everything (G7)', function()
   end)
 
   it('is mended once (G12)', function()
-    redis.call('FLUSHALL')
+    redis.call('FLUSHDB')
     verify(1, 'aa', bind)
     local before = state()
     assert.equal('fine', select(2, verify(1, 'aa', bind)))
@@ -125,7 +125,7 @@ describe('a store that forgot everything (G7)', function()
     issue('bb')
     local newer = login(2, 'bb', { node = 'n2' }).bind
     for _, order in ipairs({ { 1, 2 }, { 2, 1 } }) do
-      redis.call('FLUSHALL')
+      redis.call('FLUSHDB')
       published()
       for _, n in ipairs(order) do
         if n == 1 then verify(1, 'aa', bind) else verify(2, 'bb', newer, { node = 'n2' }) end
@@ -141,7 +141,7 @@ describe('a store that forgot everything (G7)', function()
   end)
 
   it('keeps a late session out past not_after (rule 4)', function()
-    redis.call('FLUSHALL')
+    redis.call('FLUSHDB')
     local e, outcome = verify(1, 'aa', bind, { not_after = clock.now() - 1 })
     assert.equal('late', outcome)
     assert.effects('reply', e)
@@ -149,7 +149,8 @@ describe('a store that forgot everything (G7)', function()
   end)
 
   it('keeps a higher held ticket that somebody brought meanwhile', function()
-    redis.call('FLUSHALL')
+    redis.call('FLUSHDB')
+    clock.tick()
     issue('bb')
     local taker = login(2, 'bb').bind
     assert.is_true(taker.number > bind.number)
@@ -158,7 +159,8 @@ describe('a store that forgot everything (G7)', function()
   end)
 
   it('leaves a newer next ticket, with which the seat can be taken', function()
-    redis.call('FLUSHALL')
+    redis.call('FLUSHDB')
+    clock.tick()
     issue('bb')
     verify(1, 'aa', bind)
     assert.effects('bind reply kick', login(2, 'bb'))
@@ -184,6 +186,18 @@ describe('a store that fell back to an older copy (G7)', function()
     assert.equal(0, count('n1'))
     assert.equal(1, count('n2'))
     assert.equal('closed', select(2, verify(1, 'aa', bind)))
+  end)
+
+  it('raises the epoch above that of whoever it displaces', function()
+    local copy = state()
+    issue('bb')
+    local newer = login(2, 'bb').bind
+    rollback_to(copy)
+    clock.tick()
+    clock.tick()
+    local resumed = login(3, 'aa').bind
+    assert.is_true(resumed.epoch > newer.epoch)
+    assert.equal(resumed.epoch + 1, verify(2, 'bb', newer).bind.epoch)
   end)
 
   it('drops a next ticket that was used before, so that its device resumes and is no stranger to itself (G11)', function()
@@ -255,7 +269,7 @@ describe('a session that ended', function()
   end)
 
   it('was ended by a logout that overtook its login: it stays out', function()
-    redis.call('FLUSHALL')
+    redis.call('FLUSHDB')
     assert.equal('never', run('logout', { uid = UID, sid = sid(1) }).reply.json.outcome)
     assert.equal('closed', select(2, verify(1, 'aa', bind)))
   end)
