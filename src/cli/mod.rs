@@ -4,6 +4,7 @@
 //! on another machine just as well.
 
 mod api;
+mod client;
 mod config;
 mod kick;
 mod nodes;
@@ -57,6 +58,8 @@ enum Command {
     Serve(serve::Serve),
     /// Get a ticket for a user.
     Ticket(ticket::Ticket),
+    /// Log in and show every frame.
+    Client(client::Client),
     /// Show who holds the seats of a user, and the last events.
     Who(who::Who),
     /// End the sessions of a user and void the tickets.
@@ -95,6 +98,7 @@ fn run(cli: Cli) -> Result<Exit, Fatal> {
         None => serve::Serve { takeover }.run(&shared),
         Some(Command::Serve(serve)) => serve::Serve { takeover: takeover || serve.takeover }.run(&shared),
         Some(Command::Ticket(ticket)) => ticket.run(&shared),
+        Some(Command::Client(client)) => client.run(&shared),
         Some(Command::Who(who)) => who.run(&shared),
         Some(Command::Kick(kick)) => kick.run(&shared),
         Some(Command::Nodes(nodes)) => nodes.run(&shared),

@@ -16,6 +16,33 @@ pub fn line(text: impl Display) -> Result<(), Fatal> {
     }
 }
 
+/// Prints columns side by side.
+pub fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Result<(), Fatal> {
+    let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: [usize; N] = std::array::from_fn(width);
+    for row in &rows {
+        let cells = row.iter().zip(widths).map(|(text, width)| format!("{text:width$}"));
+        line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+/// A JSON value as a cell of a table.
+pub fn cell(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => printable(text),
+        other => printable(&other.to_string()),
+    }
+}
+
+/// A text that cannot steer the terminal.
+pub fn printable(text: &str) -> String {
+    let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(show).collect()
+}
+
 /// A moment in milliseconds since 1970 as people read it: `2026-01-31 12:00:00 UTC`.
 pub fn moment(ms: u64) -> String {
     let (days, seconds) = (ms / 86_400_000, ms / 1000 % 86_400);
@@ -41,6 +68,11 @@ fn date(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_came_over_the_network_cannot_steer_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2J\u{9b}é"), "a\\u{1b}[2J\\u{9b}é");
+    }
 
     #[test]
     fn moments_are_those_of_the_calendar() {

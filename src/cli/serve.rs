@@ -20,6 +20,6 @@ impl Serve {
     pub fn run(self, shared: &Shared) -> Result<Exit, Fatal> {
         let loaded = shared.load()?;
         crate::log::start(&loaded.config.log)?;
-        Err(Fatal::new(Exit::Bug, "serve is not in this build yet"))
+        crate::serve::run(loaded.config, self.takeover)
     }
 }

@@ -145,7 +145,9 @@ fn unknown_keys(template: &Template, layer: &Layer) -> Vec<Problem> {
 
 fn unknown<'a>(what: &str, given: &str, known: impl Iterator<Item = &'a String>) -> String {
     let known: Vec<&str> = known.map(String::as_str).collect();
-    let nearest = known.iter().map(|word| (distance(given, word), *word)).min();
+    // Half a word is the other frequent slip beside a wrong letter: `beat` for `beat_ms`.
+    let steps = |word: &str| if !given.is_empty() && word.starts_with(given) { 1 } else { distance(given, word) };
+    let nearest = known.iter().map(|word| (steps(word), *word)).min();
     let meant = match nearest {
         Some((steps, word)) if steps <= 1 + given.chars().count() / 3 => format!("did you mean `{word}`? "),
         _ => String::new(),

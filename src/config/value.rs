@@ -68,7 +68,7 @@ impl RedisUrl {
         let well_formed = match text.split_once("://") {
             None => text == "embedded",
             Some(("redis" | "rediss", rest)) => is_server(rest),
-            Some(("redis+unix", path)) => path.rsplit_once('@').map_or(path, |(_, path)| path).len() > 1,
+            Some(("redis+unix", path)) => is_path(path.rsplit_once('@').map_or(path, |(_, path)| path)),
             Some(_) => false,
         };
         well_formed.then(|| Self(text.to_owned()))
@@ -91,6 +91,11 @@ impl<'de> Deserialize<'de> for RedisUrl {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
         parse(source, Self::read, REDIS_URL)
     }
+}
+
+/// Absolute, because the working directory of a service is rarely what its operator thinks.
+fn is_path(text: &str) -> bool {
+    text.len() > 1 && text.starts_with('/')
 }
 
 /// `[userinfo@]host[:port][/db]`.
@@ -263,9 +268,17 @@ mod tests {
         ] {
             assert!(RedisUrl::read(good).is_some(), "{good}");
         }
-        for bad in
-            ["", "embeded", "http://h", "redis://", "redis://h:port", "redis://h:99999", "redis+unix://", "redis://h/x"]
-        {
+        for bad in [
+            "",
+            "embeded",
+            "http://h",
+            "redis://",
+            "redis://h:port",
+            "redis://h:99999",
+            "redis+unix://",
+            "redis://h/x",
+            "redis+unix://run/x",
+        ] {
             assert!(RedisUrl::read(bad).is_none(), "{bad}");
         }
     }

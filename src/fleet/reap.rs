@@ -37,7 +37,9 @@ async fn page(caller: &Caller, shard: Shard, cursor: &str) -> Result<Vec<Effect>
 /// Runs the calls of a page at once; all of them are idempotent, so the first failure may end the page.
 async fn run_calls(caller: &Caller, page: Vec<Effect>) -> Result<usize, CallError> {
     let calls = page.into_iter().filter_map(|effect| match effect {
-        Effect::Call { script, uid, arguments } => Some(async move { caller.run(&script, Some(&uid), arguments).await }),
+        Effect::Call { script, uid, arguments } => {
+            Some(async move { caller.run(&script, Some(&uid), arguments).await })
+        }
         _ => None,
     });
     let outcomes: Vec<_> = stream::iter(calls).buffer_unordered(CALLS_MAX).collect().await;

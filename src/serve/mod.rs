@@ -37,6 +37,7 @@ pub fn run(config: Config, takeover: bool) -> Result<Exit, Fatal> {
 }
 
 async fn serve(config: Arc<Config>, takeover: bool) -> Result<Exit, Fatal> {
+    admin::install_metrics();
     let folder = DataFolder::open(&config.data.dir)?;
     let clients = listen(config.gateway.listen, "gateway.listen")?;
     let operators = listen(config.admin.listen, "admin.listen")?;
@@ -56,7 +57,7 @@ async fn serve(config: Arc<Config>, takeover: bool) -> Result<Exit, Fatal> {
 
     let (stop, stopped) = watch::channel(false);
     let mut serving = tokio::spawn(gateway.clone().serve(clients, stopped.clone()));
-    let state = AdminState::new(&config, caller.clone(), gateway.clone(), readiness.clone());
+    let state = AdminState::new(&config, caller.clone(), readiness.clone());
     let http = tokio::spawn(admin::serve(operators, state, stopped));
     let farewells = tokio::spawn(farewell::work(caller.clone(), endings.clone()));
     let rhythm = Rhythm {
@@ -149,7 +150,8 @@ async fn join(lease: &Lease, caller: &Caller, readiness: &Readiness) -> Result<(
         other => Fatal::new(Exit::Store, "the node cannot register").because(other),
     })?;
     readiness.set(Condition::Node, true);
-    let reaped = reap::reap_older(caller).await.map_err(|error| refused("what older runs left cannot be removed", error))?;
+    let reaped =
+        reap::reap_older(caller).await.map_err(|error| refused("what older runs left cannot be removed", error))?;
     if reaped > 0 {
         tracing::info!(reaped, "removed the sessions of an older run of this node");
     }
