@@ -1,11 +1,46 @@
-//! A Redis-compatible store in this process; a placeholder until the engine lands, so only an external Redis works.
-pub struct Server;
-#[derive(Default)]
-pub struct ServerOptions {
-    pub socket: std::path::PathBuf,
-}
-impl Server {
-    pub fn start(_o: ServerOptions) -> std::io::Result<Server> {
-        Err(std::io::Error::other("no"))
-    }
-}
+//! A Redis-compatible store in this process, for one machine.
+//!
+//! One thread owns the keys and the Lua interpreter; it turns an event loop of its own over a unix socket. The rest
+//! of the program reaches the store only through that socket, so that it and an external Redis are one code path; the
+//! offline test runner uses [`Engine`] directly, with a clock that the test sets. Nothing here knows of sessions.
+//!
+//! Follow one request: [`server`] reads it, `resp` cuts it into arguments, `engine` checks it against `table`, a
+//! function in `command` works on `keyspace` and writes its reply with `reply`. Scripts take the same way from
+//! `lua/redis`. What is not here (blocking commands, consumer groups, bits, geo, HyperLogLog, SORT, functions, more
+//! than one database, replication, eviction) is answered as an unknown command; use an external Redis for it.
+
+mod busy;
+mod client;
+mod clock;
+mod command;
+mod config;
+mod connection;
+mod core;
+mod digest;
+mod engine;
+mod event_loop;
+mod fault;
+mod glob;
+mod hash;
+mod keyspace;
+mod list;
+mod lua;
+mod number;
+mod packed;
+mod pubsub;
+mod reply;
+mod resp;
+mod server;
+mod set;
+mod slot;
+mod spec;
+mod stream;
+mod table;
+mod value;
+mod zset;
+
+pub use clock::EngineClock;
+pub use engine::{Engine, EngineOptions};
+pub use keyspace::Snapshot;
+pub use reply::Reply;
+pub use server::{Server, ServerOptions};

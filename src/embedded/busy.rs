@@ -1,0 +1,89 @@
+//! What other clients get while a script runs for too long.
+//!
+//! Called from inside the script. It accepts and reads, answers BUSY to all but the few commands that are allowed
+//! then, and says whether the script is to be killed. The script's frozen time and its client are left as they are.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use mio::Events;
+
+use super::client::ClientId;
+use super::core::Core;
+use super::engine::{resolve, run_plain};
+use super::event_loop::Sockets;
+use super::fault::Fault;
+use super::lua::host::Verdict;
+use super::reply::Output;
+use super::spec::flag;
+
+/// Time between two looks at the sockets.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Looks at the sockets once.
+pub fn watch(sockets: &Sockets, looked: &Cell<Instant>) -> Verdict {
+    if looked.get().elapsed() < LOOK_EVERY {
+        return Verdict::GoOn;
+    }
+    looked.set(Instant::now());
+    let mut events = Events::with_capacity(256);
+    let Ok(ready) = sockets.wait(&mut events, Some(Duration::ZERO)) else { return Verdict::GoOn };
+    let mut verdict = Verdict::GoOn;
+    let mut landing = vec![0; 16 * 1024];
+    for (id, readable) in ready {
+        let Some(shared) = sockets.connection(id) else { continue };
+        // The script's own connection is at work further up.
+        let Ok(mut connection) = shared.try_borrow_mut() else { continue };
+        let (progress, _) = if readable { connection.read(&mut landing) } else { (super::connection::Progress::Sent, false) };
+        while let Ok(true) = connection.parser.advance() {
+            let mut core = sockets.core.borrow_mut();
+            if answer(&mut core, id, &connection.parser.arguments()) == Verdict::Kill {
+                verdict = Verdict::Kill;
+            }
+        }
+        if progress == super::connection::Progress::Gone {
+            sockets.close(&mut connection);
+        } else {
+            sockets.flush(&mut connection);
+        }
+    }
+    if sockets.core.borrow().shutdown { Verdict::Kill } else { verdict }
+}
+
+/// Answers one request while a script is running.
+fn answer(core: &mut Core, id: ClientId, args: &[&[u8]]) -> Verdict {
+    let Some(client) = core.clients.get_mut(&id) else { return Verdict::GoOn };
+    let mut out = std::mem::take(&mut client.outbox);
+    let current = std::mem::replace(&mut core.current, id);
+    let mut verdict = Verdict::GoOn;
+    let outcome = match resolve(args) {
+        Ok(spec) if spec.name == "script|kill" => kill(core, &mut out).map(|()| verdict = Verdict::Kill),
+        Ok(spec) if spec.has(flag::ALLOW_BUSY) => run_plain(core, spec, args, &mut out),
+        Ok(_) => Err(Fault::new(
+            "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+        )),
+        Err(fault) => Err(fault),
+    };
+    if let Err(fault) = outcome {
+        if let Some(transaction) = &mut core.client().transaction {
+            transaction.aborted = true;
+        }
+        out.error(fault.0.as_bytes());
+    }
+    let client = core.client();
+    out.resp3 = client.resp3;
+    client.outbox = out;
+    core.current = current;
+    verdict
+}
+
+fn kill(core: &Core, out: &mut Output) -> Result<(), Fault> {
+    if core.script.wrote {
+        return Err(Fault::new(
+            "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the \
+             script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+        ));
+    }
+    out.ok();
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! Settings that CONFIG GET and CONFIG SET know.
+//!
+//! Those that the engine obeys are fields of their own; the names that clients and Redis' test suite merely set and
+//! read back are kept as text.
+
+use std::collections::BTreeMap;
+
+use super::fault::Fault;
+use super::keyspace::class;
+use super::number;
+
+/// Names that are remembered but change nothing here, with their first values.
+const REMEMBERED: &[(&str, &str)] = &[
+    ("appendfsync", "everysec"),
+    ("appendonly", "no"),
+    ("databases", "1"),
+    ("hash-max-listpack-entries", "128"),
+    ("hash-max-listpack-value", "64"),
+    ("hash-max-ziplist-entries", "128"),
+    ("hash-max-ziplist-value", "64"),
+    ("list-max-listpack-size", "-2"),
+    ("list-max-ziplist-size", "-2"),
+    ("maxmemory-policy", "noeviction"),
+    ("save", ""),
+    ("set-max-intset-entries", "512"),
+    ("set-max-listpack-entries", "128"),
+    ("set-max-listpack-value", "64"),
+    ("slowlog-log-slower-than", "10000"),
+    ("slowlog-max-len", "128"),
+    ("stream-node-max-bytes", "4096"),
+    ("stream-node-max-entries", "100"),
+    ("timeout", "0"),
+    ("zset-max-listpack-entries", "128"),
+    ("zset-max-listpack-value", "64"),
+    ("zset-max-ziplist-entries", "128"),
+    ("zset-max-ziplist-value", "64"),
+];
+
+/// Letters of `notify-keyspace-events` with their classes.
+const LETTERS: &[(char, u16)] = &[
+    ('g', class::GENERIC),
+    ('$', class::STRING),
+    ('l', class::LIST),
+    ('s', class::SET),
+    ('h', class::HASH),
+    ('z', class::ZSET),
+    ('x', class::EXPIRED),
+    ('e', 1 << 7),
+    ('t', class::STREAM),
+    ('m', 1 << 9),
+    ('d', 1 << 10),
+    ('n', class::NEW),
+    ('K', class::KEYSPACE),
+    ('E', class::KEYEVENT),
+];
+
+/// The classes that the letter A stands for.
+const ALL: u16 = 0b101_1111_1111 & !(1 << 9);
+
+/// The settings.
+#[derive(Debug)]
+pub struct Config {
+    /// Bytes of data past which writes are refused; 0 for no limit.
+    pub maxmemory: u64,
+    /// Milliseconds after which other clients of a long script are told that the store is busy; 0 for never.
+    pub busy_reply_threshold_ms: u64,
+    /// Bytes that may wait for a client that does not read.
+    pub output_bytes_max: usize,
+    pub notify: u16,
+    remembered: BTreeMap<&'static str, String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            maxmemory: 0,
+            busy_reply_threshold_ms: 5000,
+            output_bytes_max: 256 * 1024 * 1024,
+            notify: 0,
+            remembered: REMEMBERED.iter().map(|(name, value)| (*name, (*value).to_string())).collect(),
+        }
+    }
+}
+
+impl Config {
+    /// All names with their values.
+    pub fn entries(&self) -> Vec<(&str, String)> {
+        let mut entries: Vec<(&str, String)> =
+            self.remembered.iter().map(|(name, value)| (*name, value.clone())).collect();
+        entries.push(("maxmemory", self.maxmemory.to_string()));
+        entries.push(("busy-reply-threshold", self.busy_reply_threshold_ms.to_string()));
+        entries.push(("lua-time-limit", self.busy_reply_threshold_ms.to_string()));
+        entries.push(("notify-keyspace-events", notify_letters(self.notify)));
+        entries
+    }
+
+    /// Sets one name; names that are not known are refused as Redis refuses them.
+    pub fn set(&mut self, name: &str, value: &[u8]) -> Result<(), Fault> {
+        let text = String::from_utf8_lossy(value).into_owned();
+        let bad = |why: &str| {
+            Fault::new(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"))
+        };
+        match name {
+            "maxmemory" => {
+                self.maxmemory = parse_memory(&text).ok_or_else(|| bad("argument must be a memory value"))?;
+            }
+            "busy-reply-threshold" | "lua-time-limit" => {
+                let number = number::parse_i64(value).and_then(|number| u64::try_from(number).ok());
+                self.busy_reply_threshold_ms = number.ok_or_else(|| bad("argument couldn't be parsed into an integer"))?;
+            }
+            "notify-keyspace-events" => {
+                self.notify = parse_letters(&text)
+                    .ok_or_else(|| bad("Invalid event class character. Use 'Ag$lshzxeKEtmdn'."))?;
+            }
+            _ => match self.remembered.get_mut(name) {
+                Some(old) => *old = text,
+                None => {
+                    return Err(Fault::new(format!(
+                        "ERR Unknown option or number of arguments for CONFIG SET - '{name}'"
+                    )));
+                }
+            },
+        }
+        Ok(())
+    }
+}
+
+/// Reads `100`, `100k`, `100kb`, `100mb`, `1g` and so on as bytes.
+fn parse_memory(text: &str) -> Option<u64> {
+    let lower = text.to_ascii_lowercase();
+    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &lower[digits.len()..] {
+        "" | "b" => 1,
+        "k" => 1000,
+        "kb" => 1 << 10,
+        "m" => 1_000_000,
+        "mb" => 1 << 20,
+        "g" => 1_000_000_000,
+        "gb" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+fn parse_letters(text: &str) -> Option<u16> {
+    text.chars().try_fold(0, |classes, letter| {
+        if letter == 'A' {
+            return Some(classes | ALL);
+        }
+        LETTERS.iter().find(|(known, _)| *known == letter).map(|(_, class)| classes | class)
+    })
+}
+
+/// The letters of some classes, in the order in which Redis prints them.
+fn notify_letters(classes: u16) -> String {
+    let all = classes & ALL == ALL;
+    let mut text = if all { "A".to_string() } else { String::new() };
+    let shown = LETTERS.iter().filter(|(_, class)| classes & class != 0 && !(all && ALL & class != 0));
+    text.extend(shown.map(|(letter, _)| *letter));
+    text
+}

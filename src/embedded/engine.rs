@@ -1,0 +1,232 @@
+//! The engine: takes a request of a client to the command that answers it.
+//!
+//! Order of checks is Redis': unknown command, arity, subscribed RESP2 clients, memory, transaction queue, then the
+//! command itself. A panic in a command becomes an error reply; it never takes the thread with it.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use super::client::{ClientId, LOCAL, ReplyMode};
+use super::clock::EngineClock;
+use super::core::Core;
+use super::digest;
+use super::fault::Fault;
+use super::keyspace::Snapshot;
+use super::lua::host::Host;
+use super::reply::{Output, Reply, TokenReader};
+use super::spec::{Call, Handler, Outcome, Spec, flag};
+use super::table;
+
+/// How an engine behaves.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// Where the time comes from.
+    pub clock: EngineClock,
+    /// A script that touches a key outside its KEYS, or whose KEYS lie in two hash slots, fails.
+    pub strict: bool,
+    /// Keeps what is published for [`Engine::take_published`].
+    pub capture_published: bool,
+    /// Lua instructions after which a script is ended with an error; 0 for no limit.
+    pub script_instructions_max: u64,
+    /// Bytes that Lua may hold; 0 for no limit.
+    pub lua_bytes_max: usize,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        EngineOptions {
+            clock: EngineClock::System,
+            strict: false,
+            capture_published: false,
+            script_instructions_max: 0,
+            lua_bytes_max: 0,
+        }
+    }
+}
+
+/// A Redis-compatible store owned by one thread.
+pub struct Engine {
+    pub(super) core: Rc<RefCell<Core>>,
+    pub(super) host: Host,
+}
+
+impl Engine {
+    /// An empty store.
+    pub fn new(options: EngineOptions) -> Engine {
+        let core = Rc::new(RefCell::new(Core::new(options.clock.clone(), options.capture_published)));
+        let host = Host::new(Rc::clone(&core), &options);
+        Engine { core, host }
+    }
+
+    /// Runs one command of the in-process client.
+    pub fn execute(&mut self, args: &[&[u8]]) -> Reply {
+        let mut out = Output::new(true);
+        self.dispatch(LOCAL, args, &mut out);
+        TokenReader::new(&out.buffer).reply()
+    }
+
+    /// Messages published since the last call, as (channel, payload); empty unless they are captured.
+    pub fn take_published(&mut self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.core.borrow_mut().published.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// A digest of all keys, values and deadlines that does not depend on their order.
+    pub fn digest(&mut self) -> u64 {
+        let mut core = self.core.borrow_mut();
+        core.tick();
+        digest::of_keyspace(&core.db)
+    }
+
+    /// A copy of all keys.
+    pub fn snapshot(&self) -> Snapshot {
+        self.core.borrow().db.snapshot()
+    }
+
+    /// Puts all keys back to what they were at a snapshot.
+    pub fn restore(&mut self, snapshot: &Snapshot) {
+        self.core.borrow_mut().db.restore(snapshot);
+    }
+
+    /// Runs one request of a client and writes its reply.
+    pub(super) fn dispatch(&self, id: ClientId, args: &[&[u8]], out: &mut Output) {
+        let start = out.buffer.len();
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.route(id, args, out))).unwrap_or_else(|_| {
+            let name = String::from_utf8_lossy(args.first().copied().unwrap_or_default()).into_owned();
+            tracing::error!(command = name, "a command panicked; its client was answered with an error");
+            Err(Fault::new("ERR internal error"))
+        });
+        let mut core = self.core.borrow_mut();
+        if let Err(fault) = outcome {
+            out.buffer.truncate(start);
+            core.count_error(&fault);
+            out.error(fault.0.as_bytes());
+        }
+        core.publish_events();
+        let client = core.client();
+        match client.reply_mode {
+            ReplyMode::On => {}
+            ReplyMode::Off | ReplyMode::Skip => out.buffer.truncate(start),
+            ReplyMode::SkipNext => {}
+        }
+        client.reply_mode = match client.reply_mode {
+            ReplyMode::SkipNext => ReplyMode::Skip,
+            ReplyMode::Skip => ReplyMode::On,
+            mode => mode,
+        };
+        out.resp3 = client.resp3 || id == LOCAL;
+        out.buffer.append(&mut core.deferred);
+    }
+
+    fn route(&self, id: ClientId, args: &[&[u8]], out: &mut Output) -> Outcome {
+        let mut core = self.core.borrow_mut();
+        core.current = id;
+        core.tick();
+        core.stats.commands += 1;
+        let spec = match admit(&mut core, args) {
+            Ok(Some(spec)) => spec,
+            Ok(None) => {
+                out.status(b"QUEUED");
+                return Ok(());
+            }
+            Err(fault) => {
+                if let Some(transaction) = &mut core.client().transaction {
+                    transaction.aborted = true;
+                }
+                return Err(fault);
+            }
+        };
+        drop(core);
+        self.run(spec, id, args, out)
+    }
+
+    /// Runs a command that was admitted.
+    pub(super) fn run(&self, spec: &'static Spec, id: ClientId, args: &[&[u8]], out: &mut Output) -> Outcome {
+        match spec.handler {
+            Handler::Plain(_) | Handler::Container(_) => run_plain(&mut self.core.borrow_mut(), spec, args, out),
+            Handler::Engine(command) => {
+                self.core.borrow_mut().count_call(spec);
+                command(self, id, args, out)
+            }
+        }
+    }
+}
+
+impl Core {
+    fn count_call(&mut self, spec: &'static Spec) {
+        let at = table::position(spec);
+        if self.stats.calls.len() <= at {
+            self.stats.calls.resize(table::len(), 0);
+        }
+        self.stats.calls[at] += 1;
+    }
+}
+
+/// Runs a command that works on the state alone.
+pub(super) fn run_plain(core: &mut Core, spec: &'static Spec, args: &[&[u8]], out: &mut Output) -> Outcome {
+    let command = match spec.handler {
+        Handler::Plain(command) | Handler::Container(Some(command)) => command,
+        Handler::Container(None) => return Err(Fault::arity(spec.name)),
+        Handler::Engine(_) => return Err(Fault::new("ERR This Redis command is not allowed from script")),
+    };
+    core.count_call(spec);
+    command(&mut Call { core, out }, args)
+}
+
+/// Checks a request before it runs; none when it was queued for EXEC.
+fn admit(core: &mut Core, args: &[&[u8]]) -> Result<Option<&'static Spec>, Fault> {
+    let spec = resolve(args)?;
+    let client = core.client();
+    client.last_command = spec.name;
+    if client.confined() && !spec.has(flag::WHILE_SUBSCRIBED) {
+        return Err(Fault::new(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+             context",
+            spec.name
+        )));
+    }
+    if client.transaction.is_some() && spec.has(flag::NO_MULTI) {
+        return Err(Fault::new("ERR Command not allowed inside a transaction"));
+    }
+    if spec.has(flag::DENYOOM) {
+        core.check_memory()?;
+    }
+    if spec.has(flag::UNQUEUED) {
+        return Ok(Some(spec));
+    }
+    let Some(transaction) = &mut core.client().transaction else { return Ok(Some(spec)) };
+    transaction.queue.push(args.iter().map(|arg| arg.to_vec()).collect());
+    Ok(None)
+}
+
+/// Finds the command of a request and checks the number of its arguments.
+pub(super) fn resolve(args: &[&[u8]]) -> Result<&'static Spec, Fault> {
+    let name = args.first().copied().unwrap_or_default();
+    let spec = table::find(name).ok_or_else(|| unknown_command(args))?;
+    let spec = match (spec.handler, args.get(1)) {
+        (Handler::Container(_), Some(word)) => {
+            table::find_subcommand(spec.name, word).ok_or_else(|| unknown_subcommand(spec.name, word))?
+        }
+        _ => spec,
+    };
+    if spec.accepts(args.len()) { Ok(spec) } else { Err(Fault::arity(spec.name)) }
+}
+
+fn unknown_command(args: &[&[u8]]) -> Fault {
+    let name = String::from_utf8_lossy(args.first().copied().unwrap_or_default());
+    let name: String = name.chars().take(128).collect();
+    let mut shown = String::new();
+    for arg in args.iter().skip(1) {
+        if shown.len() >= 128 {
+            break;
+        }
+        let room = 128 - shown.len();
+        shown.push_str(&format!("'{}' ", String::from_utf8_lossy(&arg[..arg.len().min(room)])));
+    }
+    Fault::new(format!("ERR unknown command '{name}', with args beginning with: {shown}"))
+}
+
+pub(super) fn unknown_subcommand(container: &str, word: &[u8]) -> Fault {
+    let word = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
+    Fault::new(format!("ERR unknown subcommand '{word}'. Try {} HELP.", container.to_ascii_uppercase()))
+}

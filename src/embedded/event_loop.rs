@@ -1,0 +1,246 @@
+//! The event loop: accepts, reads, runs, writes, expires, and sleeps until something happens.
+//!
+//! Requests of one client are run in the order they came; all complete ones of a read are answered with one write.
+//! Nobody is read from without end in one pass, and nobody's unread replies grow without bound.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::net::UnixListener as StdListener;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ahash::RandomState;
+use mio::net::UnixListener;
+use mio::{Events, Interest, Poll, Token};
+
+use super::busy;
+use super::client::ClientId;
+use super::connection::{Connection, Progress};
+use super::core::Core;
+use super::engine::Engine;
+
+/// The token by which another thread wakes the loop.
+pub const WAKE: Token = Token(0);
+const LISTENER: Token = Token(1);
+/// Tokens of connections are their client's id plus this.
+const FIRST: u64 = 2;
+/// Keys removed per pass when their deadline has come.
+const EXPIRE_BATCH: usize = 200;
+
+type Shared<T> = Rc<RefCell<T>>;
+
+/// What the loop works on; shared with the watch over long scripts.
+pub struct Sockets {
+    poll: RefCell<Poll>,
+    listener: UnixListener,
+    connections: RefCell<HashMap<ClientId, Shared<Connection>, RandomState>>,
+    pub core: Shared<Core>,
+    /// Clients with input that was left unread in the last pass.
+    unread: RefCell<Vec<ClientId>>,
+}
+
+impl Sockets {
+    /// Waits for events, at most for a time; answers the connections that became ready.
+    pub fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<Vec<(ClientId, bool)>> {
+        match self.poll.borrow_mut().poll(events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        let mut ready = Vec::new();
+        for event in events.iter() {
+            match event.token() {
+                WAKE => {}
+                LISTENER => self.accept(),
+                token => ready.push((token.0 as u64 - FIRST, event.is_readable() || event.is_read_closed())),
+            }
+        }
+        Ok(ready)
+    }
+
+    fn accept(&self) {
+        loop {
+            let mut stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    tracing::warn!(%error, "a client of the embedded store could not be accepted");
+                    return;
+                }
+            };
+            let id = self.core.borrow_mut().connect();
+            let token = Token((id + FIRST) as usize);
+            if let Err(error) = self.poll.borrow().registry().register(&mut stream, token, Interest::READABLE) {
+                tracing::warn!(%error, "a client of the embedded store could not be registered");
+                self.core.borrow_mut().disconnect(id);
+                continue;
+            }
+            let connection = Rc::new(RefCell::new(Connection::new(id, stream)));
+            self.connections.borrow_mut().insert(id, connection);
+        }
+    }
+
+    pub fn connection(&self, id: ClientId) -> Option<Shared<Connection>> {
+        self.connections.borrow().get(&id).map(Rc::clone)
+    }
+
+    /// Sends what waits for a client; forgets the client when it is done or gone.
+    pub fn flush(&self, connection: &mut Connection) {
+        let mut core = self.core.borrow_mut();
+        let limit = core.config.output_bytes_max;
+        let Some(client) = core.clients.get_mut(&connection.id) else { return };
+        let progress = connection.write(&mut client.outbox.buffer, limit);
+        let closing = client.closing;
+        drop(core);
+        let done = match progress {
+            Progress::Sent => closing,
+            Progress::Waiting => false,
+            Progress::Gone => true,
+        };
+        if done {
+            self.close(connection);
+            return;
+        }
+        if connection.wants_write != (progress == Progress::Waiting) {
+            connection.wants_write = progress == Progress::Waiting;
+            let interest = if connection.wants_write { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            let token = Token((connection.id + FIRST) as usize);
+            let registered = self.poll.borrow().registry().reregister(&mut connection.stream, token, interest);
+            if registered.is_err() {
+                self.close(connection);
+            }
+        }
+    }
+
+    pub fn close(&self, connection: &mut Connection) {
+        // The descriptor closes with the stream, whatever this answers.
+        let _ = self.poll.borrow().registry().deregister(&mut connection.stream);
+        self.connections.borrow_mut().remove(&connection.id);
+        self.core.borrow_mut().disconnect(connection.id);
+    }
+}
+
+/// The loop with its engine.
+pub struct EventLoop {
+    engine: Engine,
+    sockets: Rc<Sockets>,
+    /// Where reads land before they are appended to a client's buffer, so that idle clients hold none.
+    landing: Vec<u8>,
+}
+
+impl EventLoop {
+    pub fn new(poll: Poll, listener: StdListener, engine: Engine) -> io::Result<EventLoop> {
+        let mut listener = UnixListener::from_std(listener);
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let sockets = Rc::new(Sockets {
+            poll: RefCell::new(poll),
+            listener,
+            connections: RefCell::default(),
+            core: Rc::clone(&engine.core),
+            unread: RefCell::default(),
+        });
+        let watched = Rc::downgrade(&sockets);
+        let looked = Cell::new(Instant::now());
+        engine.host.set_watch(Box::new(move || match watched.upgrade() {
+            Some(sockets) => busy::watch(&sockets, &looked),
+            None => super::lua::host::Verdict::GoOn,
+        }));
+        Ok(EventLoop { engine, sockets, landing: vec![0; 64 * 1024] })
+    }
+
+    /// Serves until told to stop.
+    pub fn run(mut self, stop: &AtomicBool) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        while !stop.load(Ordering::Acquire) && !self.sockets.core.borrow().shutdown {
+            let timeout = self.expire();
+            let mut ready = self.sockets.wait(&mut events, timeout)?;
+            ready.extend(self.sockets.unread.take().into_iter().map(|id| (id, true)));
+            for (id, readable) in ready {
+                self.serve(id, readable);
+            }
+            self.deliver();
+        }
+        Ok(())
+    }
+
+    /// Removes keys whose time has come; how long the loop may sleep.
+    fn expire(&self) -> Option<Duration> {
+        let mut core = self.sockets.core.borrow_mut();
+        if core.db.next_deadline_ms().is_none() && self.sockets.unread.borrow().is_empty() {
+            return None;
+        }
+        core.tick();
+        let more = core.db.expire_due(EXPIRE_BATCH);
+        core.publish_events();
+        if more || !core.mail.is_empty() || !self.sockets.unread.borrow().is_empty() {
+            return Some(Duration::ZERO);
+        }
+        // A key is expired when its deadline is over, hence one more millisecond.
+        let wait = core.db.next_deadline_ms()?.saturating_sub(core.db.now_ms) + 1;
+        Some(Duration::from_millis(wait))
+    }
+
+    /// Reads from a client, runs what is complete, and answers.
+    fn serve(&mut self, id: ClientId, readable: bool) {
+        let Some(shared) = self.sockets.connection(id) else { return };
+        let mut connection = shared.borrow_mut();
+        if readable {
+            let (progress, more) = connection.read(&mut self.landing);
+            if more {
+                self.sockets.unread.borrow_mut().push(id);
+            }
+            self.run_requests(&mut connection);
+            if progress == Progress::Gone {
+                self.sockets.close(&mut connection);
+                return;
+            }
+        }
+        self.sockets.flush(&mut connection);
+    }
+
+    fn run_requests(&self, connection: &mut Connection) {
+        let id = connection.id;
+        let mut out = {
+            let mut core = self.sockets.core.borrow_mut();
+            let now_us = core.now_us;
+            let Some(client) = core.clients.get_mut(&id) else { return };
+            client.last_seen_us = now_us;
+            std::mem::take(&mut client.outbox)
+        };
+        loop {
+            match connection.parser.advance() {
+                Ok(true) => self.engine.dispatch(id, &connection.parser.arguments(), &mut out),
+                Ok(false) => break,
+                Err(error) => {
+                    out.error(error.to_string().as_bytes());
+                    self.sockets.core.borrow_mut().close_client(id);
+                    break;
+                }
+            }
+            let core = self.sockets.core.borrow();
+            if core.clients.get(&id).is_none_or(|client| client.closing) || core.shutdown {
+                break;
+            }
+        }
+        connection.parser.release();
+        if let Some(client) = self.sockets.core.borrow_mut().clients.get_mut(&id) {
+            // Whatever was pushed to it meanwhile came from its own commands and follows their replies.
+            let resp3 = client.resp3;
+            out.buffer.append(&mut client.outbox.buffer);
+            client.outbox = out;
+            client.outbox.resp3 = resp3;
+        }
+    }
+
+    /// Sends to clients that got messages from the commands of others, and ends those that were killed.
+    fn deliver(&self) {
+        let mail = std::mem::take(&mut self.sockets.core.borrow_mut().mail);
+        for id in mail {
+            if let Some(connection) = self.sockets.connection(id) {
+                self.sockets.flush(&mut connection.borrow_mut());
+            }
+        }
+    }
+}

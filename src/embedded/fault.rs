@@ -1,0 +1,41 @@
+//! Errors that a command answers with: a code, a blank, a sentence.
+
+use std::borrow::Cow;
+
+/// The text of an error reply, beginning with its code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault(pub Cow<'static, str>);
+
+impl Fault {
+    pub const WRONG_TYPE: Fault = fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
+    pub const NOT_INTEGER: Fault = fixed("ERR value is not an integer or out of range");
+    pub const NOT_FLOAT: Fault = fixed("ERR value is not a valid float");
+    pub const OUT_OF_RANGE: Fault = fixed("ERR value is out of range");
+    pub const NOT_POSITIVE: Fault = fixed("ERR value is out of range, must be positive");
+    pub const SYNTAX: Fault = fixed("ERR syntax error");
+    pub const NO_KEY: Fault = fixed("ERR no such key");
+    pub const INDEX: Fault = fixed("ERR index out of range");
+    pub const OVERFLOW: Fault = fixed("ERR increment or decrement would overflow");
+    pub const NAN: Fault = fixed("ERR increment would produce NaN or Infinity");
+    pub const CURSOR: Fault = fixed("ERR invalid cursor");
+
+    /// An error whose text is put together at run time.
+    pub fn new(text: impl Into<Cow<'static, str>>) -> Fault {
+        Fault(text.into())
+    }
+
+    /// The error of a command with too few or too many arguments.
+    pub fn arity(name: &str) -> Fault {
+        Fault::new(format!("ERR wrong number of arguments for '{name}' command"))
+    }
+
+    /// The first word of the text.
+    pub fn code(&self) -> &str {
+        self.0.split(' ').next().unwrap_or_default()
+    }
+}
+
+/// An error with a text known at compile time.
+pub const fn fixed(text: &'static str) -> Fault {
+    Fault(Cow::Borrowed(text))
+}

@@ -1,0 +1,167 @@
+//! Lua values to JSON text, as lua-cjson writes it: `/` escaped, fourteen digits, empty tables as objects.
+
+use mlua::{Table, Value};
+
+use super::cjson::{InvalidNumbers, Settings};
+use crate::embedded::number;
+
+/// Encodes a value; the error is the text that the script sees.
+pub fn encode(value: &Value, settings: &Settings) -> Result<Vec<u8>, String> {
+    let mut out = Vec::with_capacity(128);
+    Encoder { settings, out: &mut out }.value(value, 0)?;
+    Ok(out)
+}
+
+struct Encoder<'a> {
+    settings: &'a Settings,
+    out: &'a mut Vec<u8>,
+}
+
+impl Encoder<'_> {
+    fn value(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+        match value {
+            Value::String(text) => self.string(&text.as_bytes()),
+            Value::Number(number) => self.number(*number)?,
+            Value::Integer(number) => self.number(*number as f64)?,
+            Value::Boolean(value) => self.out.extend_from_slice(if *value { b"true" } else { b"false" }),
+            Value::Nil => self.out.extend_from_slice(b"null"),
+            Value::Table(table) => self.table(table, depth + 1)?,
+            Value::LightUserData(pointer) if pointer.0.is_null() => self.out.extend_from_slice(b"null"),
+            other => return Err(format!("Cannot serialise {}: type not supported", other.type_name())),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, value: f64) -> Result<(), String> {
+        if !value.is_finite() {
+            match self.settings.encode_invalid {
+                InvalidNumbers::Refuse => return Err("Cannot serialise number: must not be NaN or Inf".into()),
+                InvalidNumbers::Null => {
+                    self.out.extend_from_slice(b"null");
+                    return Ok(());
+                }
+                InvalidNumbers::Allow => {}
+            }
+        }
+        self.plain_number(value);
+        Ok(())
+    }
+
+    fn plain_number(&mut self, value: f64) {
+        // Integers of up to fourteen digits need no float formatting.
+        if value.fract() == 0.0 && value.abs() < 1e14 && self.settings.precision == 14 && !is_negative_zero(value) {
+            self.out.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
+            return;
+        }
+        self.out.extend_from_slice(number::general(value, self.settings.precision).as_bytes());
+    }
+
+    fn string(&mut self, text: &[u8]) {
+        self.out.push(b'"');
+        for &byte in text {
+            match byte {
+                b'"' => self.out.extend_from_slice(b"\\\""),
+                b'\\' => self.out.extend_from_slice(b"\\\\"),
+                b'/' => self.out.extend_from_slice(b"\\/"),
+                8 => self.out.extend_from_slice(b"\\b"),
+                9 => self.out.extend_from_slice(b"\\t"),
+                10 => self.out.extend_from_slice(b"\\n"),
+                12 => self.out.extend_from_slice(b"\\f"),
+                13 => self.out.extend_from_slice(b"\\r"),
+                0..32 | 127 => self.out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+                byte => self.out.push(byte),
+            }
+        }
+        self.out.push(b'"');
+    }
+
+    fn table(&mut self, table: &Table, depth: usize) -> Result<(), String> {
+        if depth > self.settings.encode_depth_max {
+            return Err(format!("Cannot serialise, excessive nesting ({depth})"));
+        }
+        let pairs: Vec<(Value, Value)> =
+            table.pairs::<Value, Value>().collect::<mlua::Result<_>>().map_err(|error| error.to_string())?;
+        match self.array_length(&pairs)? {
+            Some(length) => self.array(&pairs, length, depth),
+            None => self.object(&pairs, depth),
+        }
+    }
+
+    /// The length of the array that these pairs are; none when they are an object.
+    fn array_length(&self, pairs: &[(Value, Value)]) -> Result<Option<usize>, String> {
+        let mut highest = 0;
+        for (key, _) in pairs {
+            match array_index(key) {
+                Some(index) => highest = highest.max(index),
+                None => return Ok(None),
+            }
+        }
+        if highest == 0 {
+            return Ok(None);
+        }
+        let settings = self.settings;
+        let sparse = settings.sparse_ratio > 0
+            && highest > pairs.len() * settings.sparse_ratio
+            && highest > settings.sparse_safe;
+        if sparse && !settings.sparse_convert {
+            return Err("Cannot serialise table: excessively sparse array".into());
+        }
+        Ok((!sparse).then_some(highest))
+    }
+
+    fn array(&mut self, pairs: &[(Value, Value)], length: usize, depth: usize) -> Result<(), String> {
+        let mut items = vec![&Value::Nil; length];
+        for (key, value) in pairs {
+            if let Some(index) = array_index(key) {
+                items[index - 1] = value;
+            }
+        }
+        self.out.push(b'[');
+        for (index, item) in items.into_iter().enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            self.value(item, depth)?;
+        }
+        self.out.push(b']');
+        Ok(())
+    }
+
+    fn object(&mut self, pairs: &[(Value, Value)], depth: usize) -> Result<(), String> {
+        self.out.push(b'{');
+        for (index, (key, value)) in pairs.iter().enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            match key {
+                Value::String(text) => self.string(&text.as_bytes()),
+                Value::Number(number) => self.key_number(*number),
+                Value::Integer(number) => self.key_number(*number as f64),
+                _ => return Err(format!("Cannot serialise {}: table key must be a number or string", key.type_name())),
+            }
+            self.out.push(b':');
+            self.value(value, depth)?;
+        }
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    fn key_number(&mut self, number: f64) {
+        self.out.push(b'"');
+        self.plain_number(number);
+        self.out.push(b'"');
+    }
+}
+
+fn is_negative_zero(value: f64) -> bool {
+    value == 0.0 && value.is_sign_negative()
+}
+
+/// A key as a position in an array: a positive whole number.
+fn array_index(key: &Value) -> Option<usize> {
+    match key {
+        Value::Integer(number) => usize::try_from(*number).ok().filter(|index| *index > 0),
+        Value::Number(number) if number.fract() == 0.0 && *number >= 1.0 && *number < 1e15 => Some(*number as usize),
+        _ => None,
+    }
+}

@@ -1,0 +1,185 @@
+//! Conversions between replies and Lua values, both ways, by the rules of Redis.
+
+use mlua::{Lua, LuaString, Table, Value};
+
+use crate::embedded::reply::{Output, Token, TokenReader};
+
+/// Deepest nesting of a table that becomes a reply.
+const DEPTH_MAX: usize = 1000;
+
+/// Field names that give a table a meaning, made once.
+pub struct Names {
+    err: LuaString,
+    ok: LuaString,
+    double: LuaString,
+    map: LuaString,
+    set: LuaString,
+    big_number: LuaString,
+    verbatim_string: LuaString,
+    format: LuaString,
+    string: LuaString,
+}
+
+impl Names {
+    pub fn new(lua: &Lua) -> mlua::Result<Names> {
+        Ok(Names {
+            err: lua.create_string("err")?,
+            ok: lua.create_string("ok")?,
+            double: lua.create_string("double")?,
+            map: lua.create_string("map")?,
+            set: lua.create_string("set")?,
+            big_number: lua.create_string("big_number")?,
+            verbatim_string: lua.create_string("verbatim_string")?,
+            format: lua.create_string("format")?,
+            string: lua.create_string("string")?,
+        })
+    }
+
+    /// The next reply as a Lua value; null is false, or nil for a script that speaks RESP3.
+    pub fn read(&self, lua: &Lua, reader: &mut TokenReader<'_>, resp3: bool) -> mlua::Result<Value> {
+        let wrapped = |name: &LuaString, value: Value| -> mlua::Result<Value> {
+            let table = lua.create_table()?;
+            table.raw_set(name, value)?;
+            Ok(Value::Table(table))
+        };
+        let string = |bytes: &[u8]| lua.create_string(bytes).map(Value::String);
+        match reader.token() {
+            Token::Null => Ok(if resp3 { Value::Nil } else { Value::Boolean(false) }),
+            Token::Integer(number) => Ok(Value::Number(number as f64)),
+            Token::Bulk(bytes) => string(bytes),
+            Token::Status(text) => wrapped(&self.ok, string(text)?),
+            Token::Error(text) => wrapped(&self.err, string(text)?),
+            Token::Boolean(value) => Ok(Value::Boolean(value)),
+            Token::Double(value) => wrapped(&self.double, Value::Number(value)),
+            Token::BigNumber(digits) => wrapped(&self.big_number, string(digits)?),
+            Token::Verbatim(format, text) => {
+                let inner = lua.create_table()?;
+                inner.raw_set(&self.format, string(format)?)?;
+                inner.raw_set(&self.string, string(text)?)?;
+                wrapped(&self.verbatim_string, Value::Table(inner))
+            }
+            Token::Array(length) | Token::Push(length) => {
+                let table = lua.create_table_with_capacity(length, 0)?;
+                for index in 1..=length {
+                    table.raw_set(index, self.read(lua, reader, resp3)?)?;
+                }
+                Ok(Value::Table(table))
+            }
+            Token::Set(length) => {
+                let table = lua.create_table_with_capacity(0, length)?;
+                for _ in 0..length {
+                    table.raw_set(self.read(lua, reader, resp3)?, true)?;
+                }
+                wrapped(&self.set, Value::Table(table))
+            }
+            Token::Map(pairs) => {
+                let table = lua.create_table_with_capacity(0, pairs)?;
+                for _ in 0..pairs {
+                    let key = self.read(lua, reader, resp3)?;
+                    table.raw_set(key, self.read(lua, reader, resp3)?)?;
+                }
+                wrapped(&self.map, Value::Table(table))
+            }
+        }
+    }
+
+    /// Writes what a script returned; `script_resp3` says what it asked for with `redis.setresp`.
+    pub fn write(&self, value: &Value, script_resp3: bool, out: &mut Output) -> mlua::Result<()> {
+        self.write_at(value, script_resp3, out, 0)
+    }
+
+    fn write_at(&self, value: &Value, resp3: bool, out: &mut Output, depth: usize) -> mlua::Result<()> {
+        match value {
+            Value::String(text) => out.bulk(&text.as_bytes()),
+            Value::Integer(number) => out.integer(*number as i64),
+            Value::Number(number) => out.integer(truncate(*number)),
+            Value::Boolean(value) if resp3 => out.boolean(*value),
+            Value::Boolean(true) => out.integer(1),
+            Value::Table(table) => return self.write_table(table, resp3, out, depth),
+            _ => out.null(),
+        }
+        Ok(())
+    }
+
+    fn write_table(&self, table: &Table, resp3: bool, out: &mut Output, depth: usize) -> mlua::Result<()> {
+        if depth >= DEPTH_MAX {
+            out.error(b"ERR reached lua stack limit");
+            return Ok(());
+        }
+        if let Value::String(text) = table.raw_get(&self.err)? {
+            out.error(&text.as_bytes());
+            return Ok(());
+        }
+        if let Value::String(text) = table.raw_get(&self.ok)? {
+            out.status(&text.as_bytes());
+            return Ok(());
+        }
+        match table.raw_get(&self.double)? {
+            Value::Number(number) => {
+                out.double(number);
+                return Ok(());
+            }
+            Value::Integer(number) => {
+                out.double(number as f64);
+                return Ok(());
+            }
+            _ => {}
+        }
+        if self.write_wrapped(table, resp3, out, depth)? {
+            return Ok(());
+        }
+        self.write_array(table, resp3, out, depth)
+    }
+
+    /// Writes a table that stands for a map, a set, a big number or a verbatim text.
+    fn write_wrapped(&self, table: &Table, resp3: bool, out: &mut Output, depth: usize) -> mlua::Result<bool> {
+        if let Value::Table(map) = table.raw_get(&self.map)? {
+            let pairs = map.pairs::<Value, Value>().collect::<mlua::Result<Vec<_>>>()?;
+            out.map(pairs.len());
+            for (key, value) in &pairs {
+                self.write_at(key, resp3, out, depth + 1)?;
+                self.write_at(value, resp3, out, depth + 1)?;
+            }
+            return Ok(true);
+        }
+        if let Value::Table(set) = table.raw_get(&self.set)? {
+            let members = set.pairs::<Value, Value>().collect::<mlua::Result<Vec<_>>>()?;
+            out.set(members.len());
+            for (member, _) in &members {
+                self.write_at(member, resp3, out, depth + 1)?;
+            }
+            return Ok(true);
+        }
+        if let Value::String(digits) = table.raw_get(&self.big_number)? {
+            out.big_number(&digits.as_bytes());
+            return Ok(true);
+        }
+        if let Value::Table(verbatim) = table.raw_get(&self.verbatim_string)?
+            && let (Value::String(format), Value::String(text)) =
+                (verbatim.raw_get(&self.format)?, verbatim.raw_get(&self.string)?)
+        {
+            out.verbatim(&format.as_bytes(), &text.as_bytes());
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn write_array(&self, table: &Table, resp3: bool, out: &mut Output, depth: usize) -> mlua::Result<()> {
+        // The first nil ends the array, so its length is found by walking.
+        let mut items = Vec::with_capacity(table.raw_len());
+        loop {
+            let item: Value = table.raw_get(items.len() + 1)?;
+            if item.is_nil() {
+                break;
+            }
+            items.push(item);
+        }
+        out.array(items.len());
+        items.iter().try_for_each(|item| self.write_at(item, resp3, out, depth + 1))
+    }
+}
+
+/// A number as the integer that a C cast gives on x86: toward zero, the lowest one when it does not fit.
+fn truncate(number: f64) -> i64 {
+    if number >= -9223372036854775808.0 && number < 9223372036854775808.0 { number as i64 } else { i64::MIN }
+}

@@ -1,0 +1,288 @@
+//! The host of scripts: one Lua state, the compiled scripts by their digest, and the run of one of them.
+//!
+//! A script runs to its end on the thread that owns the data. It may be ended from outside only before its first
+//! write (see `Watch`), or by the limits of instructions and memory that the engine was given.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use ahash::RandomState;
+use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
+
+use super::convert::Names;
+use super::header::{self, Flags};
+use super::raise::{self, Raised};
+use super::redis::{self, Binding};
+use super::{bit, cjson, cmsgpack, random, struct_};
+use crate::embedded::core::{Core, ScriptRun};
+use crate::embedded::engine::EngineOptions;
+use crate::embedded::fault::Fault;
+use crate::embedded::reply::Output;
+use crate::embedded::slot::slot_of;
+use crate::embedded::spec::Outcome;
+
+/// The source name of the sandbox, by which its frames are told from those of scripts.
+pub const PRELUDE_NAME: &str = "=sandbox";
+const PRELUDE: &str = include_str!("prelude.lua");
+/// Instructions between two looks at the limits.
+const LOOK_EVERY: u32 = 10_000;
+
+/// A compiled script.
+pub struct Script {
+    /// SHA-1 of its text, 40 lower-case hexadecimal digits.
+    pub digest: String,
+    function: Function,
+    /// None without a shebang.
+    flags: Option<Flags>,
+}
+
+/// Arguments of one run.
+pub struct Invocation<'a> {
+    pub keys: &'a [&'a [u8]],
+    pub argv: &'a [&'a [u8]],
+    pub read_only: bool,
+}
+
+/// What the one who watches a long script says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    GoOn,
+    /// Somebody asked for the script to be killed.
+    Kill,
+}
+
+/// Called from time to time while a script runs, so that other clients get an answer meanwhile.
+pub type Watch = Box<dyn Fn() -> Verdict>;
+
+/// Limits of the running script, shared with the hook.
+#[derive(Default)]
+struct Limits {
+    instructions: Cell<u64>,
+    instructions_max: u64,
+    /// When the first look at the running script was taken.
+    since: Cell<Option<Instant>>,
+    watch: RefCell<Option<Watch>>,
+    /// The text of the error that ends the script; kept until it has ended.
+    ended: RefCell<Option<&'static str>>,
+}
+
+/// The Lua state with its scripts.
+pub struct Host {
+    lua: Lua,
+    binding: Rc<Binding>,
+    limits: Rc<Limits>,
+    scripts: RefCell<HashMap<String, Rc<Script>, RandomState>>,
+    /// The real table of globals, where KEYS and ARGV are put.
+    globals: Table,
+    runner: Function,
+    strict: bool,
+}
+
+impl Host {
+    pub fn new(core: Rc<RefCell<Core>>, options: &EngineOptions) -> Host {
+        Self::build(core, options).expect("the sandbox is our own text and its libraries are always there")
+    }
+
+    fn build(core: Rc<RefCell<Core>>, options: &EngineOptions) -> mlua::Result<Host> {
+        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
+        let lua = Lua::new_with(libraries, LuaOptions::default())?;
+        let binding = Rc::new(Binding::new(core, Names::new(&lua)?));
+        let native = lua.create_table()?;
+        native.raw_set("translate", lua.create_function(raise::translate)?)?;
+        native.raw_set("origin", lua.create_function(|lua, ()| Ok(raise::origin(lua).unzip()))?)?;
+        native.raw_set("redis", redis::table(&lua, &binding)?)?;
+        native.raw_set("cjson", cjson::table(&lua)?)?;
+        native.raw_set("cmsgpack", cmsgpack::table(&lua)?)?;
+        native.raw_set("struct", struct_::table(&lua)?)?;
+        native.raw_set("bit", bit::table(&lua)?)?;
+        let (random, randomseed) = random::functions(&lua)?;
+        native.raw_set("random", random)?;
+        native.raw_set("randomseed", randomseed)?;
+        let prelude = lua.load(PRELUDE).set_name(PRELUDE_NAME);
+        let (globals, sandbox, runner): (Table, Table, Function) = prelude.call(native)?;
+        lua.set_globals(sandbox)?;
+        let limits =
+            Rc::new(Limits { instructions_max: options.script_instructions_max, ..Limits::default() });
+        set_hook(&lua, &limits, Rc::clone(&binding.core))?;
+        if options.lua_bytes_max > 0 {
+            lua.set_memory_limit(options.lua_bytes_max)?;
+        }
+        Ok(Host { lua, binding, limits, scripts: RefCell::default(), globals, runner, strict: options.strict })
+    }
+
+    /// Lets somebody be asked from time to time while a script runs.
+    pub fn set_watch(&self, watch: Watch) {
+        *self.limits.watch.borrow_mut() = Some(watch);
+    }
+
+    /// The script of a digest, in either case.
+    pub fn find(&self, digest: &[u8]) -> Result<Rc<Script>, Fault> {
+        let missing = Fault::new("NOSCRIPT No matching script. Please use EVAL.");
+        let scripts = self.scripts.borrow();
+        let text = std::str::from_utf8(digest).map_err(|_| missing.clone())?;
+        if let Some(script) = scripts.get(text) {
+            return Ok(Rc::clone(script));
+        }
+        scripts.get(&text.to_ascii_lowercase()).map(Rc::clone).ok_or(missing)
+    }
+
+    /// Compiles a script, unless it is known.
+    pub fn load(&self, source: &[u8]) -> Result<Rc<Script>, Fault> {
+        let digest = sha1_smol::Sha1::from(source).digest().to_string();
+        if let Some(script) = self.scripts.borrow().get(&digest) {
+            return Ok(Rc::clone(script));
+        }
+        let (flags, body) = header::split(source)?;
+        let chunk = self.lua.load(body).set_name("@user_script").set_mode(mlua::chunk::ChunkMode::Text);
+        let function = chunk.into_function().map_err(|error| {
+            let text = match error {
+                mlua::Error::SyntaxError { message, .. } => message,
+                other => other.to_string(),
+            };
+            Fault::new(format!("ERR Error compiling script (new function): {text}"))
+        })?;
+        let script = Rc::new(Script { digest: digest.clone(), function, flags });
+        self.scripts.borrow_mut().insert(digest, Rc::clone(&script));
+        Ok(script)
+    }
+
+    /// Forgets all scripts.
+    pub fn flush(&self) {
+        self.scripts.borrow_mut().clear();
+    }
+
+    /// Runs a script and writes its reply.
+    pub fn run(&self, script: &Script, invocation: &Invocation<'_>, out: &mut Output) -> Outcome {
+        self.admit(script, invocation)?;
+        self.limits.instructions.set(0);
+        self.limits.since.set(None);
+        let result = self.execute(script, invocation, out);
+        self.binding.resp3.set(false);
+        *self.limits.ended.borrow_mut() = None;
+        self.binding.core.borrow_mut().script = ScriptRun::default();
+        result.unwrap_or_else(|error| Err(self.fatal(script, &error)))
+    }
+
+    /// Checks what can be checked before a script runs, and notes what it may do.
+    fn admit(&self, script: &Script, invocation: &Invocation<'_>) -> Outcome {
+        let mut core = self.binding.core.borrow_mut();
+        let flags = script.flags.unwrap_or_default();
+        if script.flags.is_some() && !flags.no_writes {
+            if invocation.read_only {
+                return Err(Fault::new("ERR Can not execute a script with write flag using *_ro command."));
+            }
+            if !flags.allow_oom && core.check_memory().is_err() {
+                return Err(Fault::new(
+                    "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+                ));
+            }
+        }
+        if self.strict {
+            check_slots(invocation.keys)?;
+        }
+        core.script = ScriptRun {
+            running: true,
+            read_only: invocation.read_only || flags.no_writes,
+            ignores_memory: flags.allow_oom,
+            wrote: false,
+            declared: self.strict.then(|| invocation.keys.iter().map(|key| key.to_vec()).collect()),
+        };
+        Ok(())
+    }
+
+    fn execute(&self, script: &Script, invocation: &Invocation<'_>, out: &mut Output) -> mlua::Result<Outcome> {
+        self.globals.raw_set("KEYS", self.strings(invocation.keys)?)?;
+        self.globals.raw_set("ARGV", self.strings(invocation.argv)?)?;
+        let (done, value): (bool, Value) = self.runner.call(&script.function)?;
+        if done {
+            self.binding.names.write(&value, self.binding.resp3.get(), out)?;
+            return Ok(Ok(()));
+        }
+        Ok(Err(match value {
+            Value::Table(failure) => describe(script, &failure)?,
+            Value::Error(error) => self.fatal(script, &error),
+            _ => Fault::new(format!("ERR unknown error script: {}, on @user_script:1.", script.digest)),
+        }))
+    }
+
+    fn strings(&self, items: &[&[u8]]) -> mlua::Result<Table> {
+        let table = self.lua.create_table_with_capacity(items.len(), 0)?;
+        for (index, item) in items.iter().enumerate() {
+            table.raw_set(index + 1, self.lua.create_string(item)?)?;
+        }
+        Ok(table)
+    }
+
+    /// The reply for a script that was ended, or whose error could not be handled in Lua.
+    fn fatal(&self, script: &Script, error: &mlua::Error) -> Fault {
+        let (Raised::Fatal(text) | Raised::Command(text) | Raised::Message(text)) = raise::unwrap(error);
+        Fault::new(format!("ERR {text} script: {}, on @user_script:1.", script.digest))
+    }
+}
+
+/// The reply for a script that raised an error: its text, then where it was raised.
+fn describe(script: &Script, failure: &Table) -> mlua::Result<Fault> {
+    let text: mlua::LuaString = failure.raw_get(1)?;
+    let source: Option<String> = failure.raw_get(2)?;
+    let line: Option<i64> = failure.raw_get(3)?;
+    Ok(Fault::new(format!(
+        "{} script: {}, on {}:{}.",
+        text.to_string_lossy(),
+        script.digest,
+        source.as_deref().unwrap_or("@user_script"),
+        line.unwrap_or(1)
+    )))
+}
+
+/// In strict mode all keys of a call must lie in one hash slot.
+fn check_slots(keys: &[&[u8]]) -> Outcome {
+    let Some((first, rest)) = keys.split_first() else { return Ok(()) };
+    match rest.iter().find(|key| slot_of(key) != slot_of(first)) {
+        None => Ok(()),
+        Some(key) => Err(Fault::new(format!(
+            "CROSSSLOT Keys in request don't hash to the same slot: '{}'",
+            String::from_utf8_lossy(key)
+        ))),
+    }
+}
+
+impl Limits {
+    /// Whether the running script has run for so long that others must be answered meanwhile.
+    fn is_overdue(&self, core: &RefCell<Core>) -> bool {
+        let Some(since) = self.since.get() else {
+            self.since.set(Some(Instant::now()));
+            return false;
+        };
+        let threshold = core.borrow().config.busy_reply_threshold_ms;
+        threshold > 0 && since.elapsed() > Duration::from_millis(threshold)
+    }
+}
+
+fn set_hook(lua: &Lua, limits: &Rc<Limits>, core: Rc<RefCell<Core>>) -> mlua::Result<()> {
+    let limits = Rc::clone(limits);
+    lua.set_global_hook(HookTriggers::new().every_nth_instruction(LOOK_EVERY), move |_, _| {
+        if let Some(text) = *limits.ended.borrow() {
+            return Err(mlua::Error::external(Raised::Fatal(text.into())));
+        }
+        let used = limits.instructions.get() + u64::from(LOOK_EVERY);
+        limits.instructions.set(used);
+        let mut text = None;
+        if limits.instructions_max > 0 && used > limits.instructions_max {
+            text = Some("Script ran for more instructions than it is allowed");
+        } else if limits.is_overdue(&core)
+            && let Some(watch) = &*limits.watch.borrow()
+            && watch() == Verdict::Kill
+        {
+            text = Some("Script killed by user with SCRIPT KILL...");
+        }
+        match text {
+            None => Ok(VmState::Continue),
+            Some(text) => {
+                *limits.ended.borrow_mut() = Some(text);
+                Err(mlua::Error::external(Raised::Fatal(text.into())))
+            }
+        }
+    })
+}

@@ -1,0 +1,89 @@
+//! Errors that our functions raise in Lua, and how they become what Redis' scripts see.
+//!
+//! mlua carries an error of a Rust function through Lua as a userdata. Every place where a script can catch one goes
+//! through [`translate`] first, so scripts only meet the tables and strings that Redis would give them.
+
+use mlua::{Error, Lua, Value};
+use thiserror::Error as ThisError;
+
+/// What our functions raise.
+#[derive(Clone, Debug, ThisError)]
+pub enum Raised {
+    /// A failed command: a table with `err`.
+    #[error("{0}")]
+    Command(String),
+    /// A plain message, with its position already in front.
+    #[error("{0}")]
+    Message(String),
+    /// The end of the script; no `pcall` may hold it.
+    #[error("{0}")]
+    Fatal(String),
+}
+
+/// A message with the position of the function that called ours, as `luaL_error` makes it.
+pub fn raise(lua: &Lua, message: impl std::fmt::Display) -> Error {
+    Error::external(Raised::Message(format!("{}{message}", position(lua, 1))))
+}
+
+/// `bad argument #n to 'name' (why)`.
+pub fn bad_argument(lua: &Lua, number: usize, name: &str, why: &str) -> Error {
+    raise(lua, format_args!("bad argument #{number} to '{name}' ({why})"))
+}
+
+/// `source:line: ` of the function at a level, or nothing when it has no line.
+fn position(lua: &Lua, level: usize) -> String {
+    let found = lua.inspect_stack(level, |debug| {
+        let line = debug.current_line()?;
+        Some(format!("{}:{line}: ", debug.source().short_src?))
+    });
+    found.flatten().unwrap_or_default()
+}
+
+/// Source and line of the innermost function of the script, for the tail of an error reply.
+pub fn origin(lua: &Lua) -> Option<(String, usize)> {
+    let mut level = 1;
+    loop {
+        let found = lua.inspect_stack(level, |debug| {
+            let source = debug.source();
+            let name = source.source.as_deref().unwrap_or_default().to_string();
+            let own = source.what == "C" || name == super::host::PRELUDE_NAME;
+            debug.current_line().filter(|_| !own).map(|line| (name, line))
+        })?;
+        if found.is_some() {
+            return found;
+        }
+        level += 1;
+    }
+}
+
+/// Finds what one of our functions raised under mlua's wrapping.
+pub fn unwrap(error: &Error) -> Raised {
+    match error {
+        Error::CallbackError { cause, .. } => unwrap(cause),
+        Error::WithContext { cause, .. } => unwrap(cause),
+        Error::ExternalError(inner) => match inner.downcast_ref::<Raised>() {
+            Some(raised) => raised.clone(),
+            None => Raised::Message(inner.to_string()),
+        },
+        Error::RuntimeError(text) | Error::MemoryError(text) => Raised::Message(text.clone()),
+        other => Raised::Message(other.to_string()),
+    }
+}
+
+/// A caught error as the script may see it, and whether it must go on up.
+pub fn translate(lua: &Lua, caught: Value) -> mlua::Result<(Value, bool)> {
+    let Value::Error(error) = &caught else { return Ok((caught, false)) };
+    match unwrap(error) {
+        Raised::Fatal(_) => Ok((caught, true)),
+        Raised::Message(text) => Ok((Value::String(lua.create_string(text)?), false)),
+        Raised::Command(text) => Ok((Value::Table(error_table(lua, &text)?), false)),
+    }
+}
+
+/// The table that stands for a failed command.
+pub fn error_table(lua: &Lua, text: &str) -> mlua::Result<mlua::Table> {
+    let table = lua.create_table()?;
+    table.raw_set("err", text)?;
+    table.raw_set("ignore_error_stats_update", true)?;
+    Ok(table)
+}

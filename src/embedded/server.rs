@@ -1,0 +1,124 @@
+//! The server: a thread that owns an engine and serves it on a unix socket.
+//!
+//! The event loop is our own, over mio, instead of an async runtime: it must also turn from inside a long script to
+//! answer BUSY and SCRIPT KILL, which a runtime cannot do re-entrantly, and one pass of it is the natural unit for
+//! whatever must happen before replies are sent. The socket file is readable by its owner only.
+
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use mio::{Poll, Waker};
+
+use super::clock::EngineClock;
+use super::engine::{Engine, EngineOptions};
+use super::event_loop::{self, EventLoop};
+
+/// How a server is started.
+#[derive(Clone, Debug, Default)]
+pub struct ServerOptions {
+    /// Where the socket file is made.
+    pub socket: PathBuf,
+    /// The engine's options; its clock must be the system's.
+    pub engine: EngineOptions,
+}
+
+/// A running store. Dropping it ends the thread and removes the socket file.
+#[derive(Debug)]
+pub struct Server {
+    socket: PathBuf,
+    stopping: Arc<AtomicBool>,
+    waker: Waker,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Binds the socket and starts the thread; clients may connect when this returns.
+    ///
+    /// # Errors
+    /// `AddrInUse` when another process serves on that socket, `InvalidInput` for a manual clock, and whatever the
+    /// file system answers.
+    pub fn start(options: ServerOptions) -> io::Result<Server> {
+        let EngineOptions { clock, strict, capture_published, script_instructions_max, lua_bytes_max } =
+            options.engine;
+        if !matches!(clock, EngineClock::System) {
+            let text = "a server needs the system clock; a manual one belongs to one thread";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let listener = bind(&options.socket)?;
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), event_loop::WAKE)?;
+        let stopping = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&stopping);
+        let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
+            let clock = EngineClock::System;
+            let engine =
+                EngineOptions { clock, strict, capture_published, script_instructions_max, lua_bytes_max };
+            let served = EventLoop::new(poll, listener, Engine::new(engine)).and_then(|events| events.run(&stop));
+            if let Err(error) = served {
+                tracing::error!(%error, "the embedded store stopped");
+            }
+        })?;
+        Ok(Server { socket: options.socket, stopping, waker, thread: Some(thread) })
+    }
+
+    /// Whether the store has ended, by itself or by SHUTDOWN.
+    pub fn is_finished(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Ends the thread, waits for it, and removes the socket file.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::Release);
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "the embedded store could not be woken");
+        }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of the embedded store had panicked");
+        }
+        if let Err(error) = std::fs::remove_file(&self.socket)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "the socket file of the embedded store could not be removed");
+        }
+    }
+}
+
+/// Binds the socket; a file left by a process that is gone is replaced.
+fn bind(socket: &Path) -> io::Result<UnixListener> {
+    match std::fs::symlink_metadata(socket) {
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the path of the socket is taken by a file"));
+        }
+        Ok(_) if UnixStream::connect(socket).is_ok() => {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another process serves on this socket"));
+        }
+        Ok(_) | Err(_) => {}
+    }
+    // Made under another name first, so that the socket never exists with wider permissions.
+    let mut fresh = socket.as_os_str().to_owned();
+    fresh.push(".new");
+    let fresh = PathBuf::from(fresh);
+    match std::fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&fresh)?;
+    std::fs::set_permissions(&fresh, Permissions::from_mode(0o600))?;
+    std::fs::rename(&fresh, socket)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
