@@ -22,13 +22,22 @@ use crate::error::{Exit, Fatal};
 pub fn start(log: &Log) -> Result<(), Fatal> {
     let bug =
         |cause: Box<dyn std::error::Error + Send + Sync>| Fatal::new(Exit::Bug, "cannot start logging").because(cause);
-    let filter = EnvFilter::builder().parse(log.level.as_str()).map_err(|cause| bug(cause.into()))?;
+    let filter = EnvFilter::builder().parse(filter_of(log.level.as_str())).map_err(|cause| bug(cause.into()))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match log.format {
         Format::Human => builder.event_format(Human).try_init(),
         Format::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
     }
     .map_err(bug)
+}
+
+/// The Redis client tells of every lost connection in its own words; what matters of it is logged here. Whoever wants
+/// to see it names it.
+fn filter_of(level: &str) -> String {
+    match level.contains("fred") {
+        true => level.to_owned(),
+        false => format!("{level},fred=error"),
+    }
 }
 
 /// `2026-01-31T12:00:00.000000Z INFO gateway uid=1001 reason=displaced The session was displaced.`

@@ -34,7 +34,8 @@ pub fn watch(sockets: &Sockets, looked: &Cell<Instant>) -> Verdict {
         let Some(shared) = sockets.connection(id) else { continue };
         // The script's own connection is at work further up.
         let Ok(mut connection) = shared.try_borrow_mut() else { continue };
-        let (progress, _) = if readable { connection.read(&mut landing) } else { (super::connection::Progress::Sent, false) };
+        let (progress, _) =
+            if readable { connection.read(&mut landing) } else { (super::connection::Progress::Sent, false) };
         while let Ok(true) = connection.parser.advance() {
             let mut core = sockets.core.borrow_mut();
             if answer(&mut core, id, &connection.parser.arguments()) == Verdict::Kill {
@@ -59,9 +60,9 @@ fn answer(core: &mut Core, id: ClientId, args: &[&[u8]]) -> Verdict {
     let outcome = match resolve(args) {
         Ok(spec) if spec.name == "script|kill" => kill(core, &mut out).map(|()| verdict = Verdict::Kill),
         Ok(spec) if spec.has(flag::ALLOW_BUSY) => run_plain(core, spec, args, &mut out),
-        Ok(_) => Err(Fault::new(
-            "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
-        )),
+        Ok(_) => {
+            Err(Fault::new("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."))
+        }
         Err(fault) => Err(fault),
     };
     if let Err(fault) = outcome {

@@ -97,20 +97,20 @@ impl Config {
     /// Sets one name; names that are not known are refused as Redis refuses them.
     pub fn set(&mut self, name: &str, value: &[u8]) -> Result<(), Fault> {
         let text = String::from_utf8_lossy(value).into_owned();
-        let bad = |why: &str| {
-            Fault::new(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"))
-        };
+        let bad =
+            |why: &str| Fault::new(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"));
         match name {
             "maxmemory" => {
                 self.maxmemory = parse_memory(&text).ok_or_else(|| bad("argument must be a memory value"))?;
             }
             "busy-reply-threshold" | "lua-time-limit" => {
                 let number = number::parse_i64(value).and_then(|number| u64::try_from(number).ok());
-                self.busy_reply_threshold_ms = number.ok_or_else(|| bad("argument couldn't be parsed into an integer"))?;
+                self.busy_reply_threshold_ms =
+                    number.ok_or_else(|| bad("argument couldn't be parsed into an integer"))?;
             }
             "notify-keyspace-events" => {
-                self.notify = parse_letters(&text)
-                    .ok_or_else(|| bad("Invalid event class character. Use 'Ag$lshzxeKEtmdn'."))?;
+                self.notify =
+                    parse_letters(&text).ok_or_else(|| bad("Invalid event class character. Use 'Ag$lshzxeKEtmdn'."))?;
             }
             _ => match self.remembered.get_mut(name) {
                 Some(old) => *old = text,

@@ -105,7 +105,8 @@ impl Sockets {
         }
         if connection.wants_write != (progress == Progress::Waiting) {
             connection.wants_write = progress == Progress::Waiting;
-            let interest = if connection.wants_write { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            let interest =
+                if connection.wants_write { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
             let token = Token((connection.id + FIRST) as usize);
             let registered = self.poll.borrow().registry().reregister(&mut connection.stream, token, interest);
             if registered.is_err() {

@@ -260,12 +260,8 @@ mod tests {
         out.boolean(true);
         out.verbatim(b"t", b"x");
         let reply = TokenReader::new(&out.buffer).reply();
-        let items = vec![
-            Reply::Null,
-            Reply::Double(1.5),
-            Reply::Boolean(true),
-            Reply::Verbatim("t  ".into(), b"x".to_vec()),
-        ];
+        let items =
+            vec![Reply::Null, Reply::Double(1.5), Reply::Boolean(true), Reply::Verbatim("t  ".into(), b"x".to_vec())];
         assert_eq!(reply, Reply::Map(vec![(Reply::Bulk(b"a\r\nb".to_vec()), Reply::Array(items))]));
     }
 }

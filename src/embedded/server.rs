@@ -44,8 +44,7 @@ impl Server {
     /// `AddrInUse` when another process serves on that socket, `InvalidInput` for a manual clock, and whatever the
     /// file system answers.
     pub fn start(options: ServerOptions) -> io::Result<Server> {
-        let EngineOptions { clock, strict, capture_published, script_instructions_max, lua_bytes_max } =
-            options.engine;
+        let EngineOptions { clock, strict, capture_published, script_instructions_max, lua_bytes_max } = options.engine;
         if !matches!(clock, EngineClock::System) {
             let text = "a server needs the system clock; a manual one belongs to one thread";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
@@ -57,8 +56,7 @@ impl Server {
         let stop = Arc::clone(&stopping);
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
             let clock = EngineClock::System;
-            let engine =
-                EngineOptions { clock, strict, capture_published, script_instructions_max, lua_bytes_max };
+            let engine = EngineOptions { clock, strict, capture_published, script_instructions_max, lua_bytes_max };
             let served = EventLoop::new(poll, listener, Engine::new(engine)).and_then(|events| events.run(&stop));
             if let Err(error) = served {
                 tracing::error!(%error, "the embedded store stopped");

@@ -12,8 +12,8 @@ use super::command::{
     stream, string, transaction, zset_algebra, zset_range,
 };
 use super::spec::flag::{
-    ADMIN, ALLOW_BUSY, DENYOOM, FAST, MAY_REPLICATE, NO_MULTI, NOSCRIPT, PUBSUB, READONLY, UNQUEUED,
-    WHILE_SUBSCRIBED, WRITE,
+    ADMIN, ALLOW_BUSY, DENYOOM, FAST, MAY_REPLICATE, NO_MULTI, NOSCRIPT, PUBSUB, READONLY, UNQUEUED, WHILE_SUBSCRIBED,
+    WRITE,
 };
 use super::spec::{Call, Family, Handler, Keys, Outcome, Spec};
 

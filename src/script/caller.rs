@@ -17,6 +17,7 @@ use crate::script::argument::Arguments;
 use crate::script::catalogue::{Catalogue, Script};
 use crate::script::effect::{Effect, EffectError, Item, decode_reply};
 use crate::script::key::Shard;
+use crate::script::link::LinkState;
 use crate::script::standing::Standing;
 
 /// Milliseconds that a client is asked to wait before it tries again while Redis does not answer.
@@ -61,6 +62,7 @@ impl CallError {
 /// Runs the active scripts on one Redis.
 pub struct Caller {
     client: Client,
+    link: Arc<LinkState>,
     catalogue: Catalogue,
     standing: Arc<Standing>,
     shards: u16,
@@ -71,7 +73,8 @@ pub struct Caller {
 impl Caller {
     /// `client` is connected already; `budget` is how long a call may take.
     pub fn new(client: Client, catalogue: Catalogue, standing: Arc<Standing>, shards: u16, budget: Duration) -> Self {
-        Self { client, catalogue, standing, shards, budget }
+        let link = LinkState::watch(&client, budget);
+        Self { client, link, catalogue, standing, shards, budget }
     }
 
     /// Loads every active script, so that the first login finds it. A script that Redis refuses stops the start.
@@ -84,7 +87,14 @@ impl Caller {
 
     /// Whether a connection to Redis stands at this moment.
     pub fn is_connected(&self) -> bool {
-        self.client.is_connected()
+        self.client.is_connected() && self.link.is_up()
+    }
+
+    /// Ends the connection in order, for the end of the process.
+    pub async fn quit(&self) {
+        if let Err(error) = self.client.quit().await {
+            tracing::debug!(%error, "the connection to redis did not end in order");
+        }
     }
 
     /// Identity, lease and settings that every call carries.
@@ -127,11 +137,11 @@ impl Caller {
         mut arguments: Arguments<'_>,
     ) -> Result<Vec<Effect>, CallError> {
         let script = self.catalogue.get(name).ok_or_else(|| CallError::Unknown { script: name.to_owned() })?;
-        if !self.client.is_connected() {
+        if !self.is_connected() {
             return Err(away("not connected"));
         }
         let uid = uid.map_or("", Uid::as_str);
-        self.standing.complete(&mut arguments, script.label(), self.budget);
+        self.standing.complete(&mut arguments, uid, script.label(), self.budget);
         let keys = script.keys(shard, uid);
         let argv = script
             .argv(&arguments)

@@ -86,6 +86,7 @@ async fn serve(config: Arc<Config>, takeover: bool) -> Result<Exit, Fatal> {
     part(&config, &gateway, &endings, &lease, reason).await;
     farewells.abort();
     http.abort();
+    caller.quit().await;
     tracing::info!(%reason, "stopped");
     Ok(exit)
 }

@@ -181,7 +181,13 @@ pub fn client_setinfo(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 fn describe(client: &Client, now_us: u64) -> String {
     let seconds = |since: u64| now_us.saturating_sub(since) / 1_000_000;
     let queued = client.transaction.as_ref().map_or(-1, |transaction| transaction.queue.len() as i64);
-    let flags = if client.confined() { "P" } else if queued >= 0 { "x" } else { "N" };
+    let flags = if client.confined() {
+        "P"
+    } else if queued >= 0 {
+        "x"
+    } else {
+        "N"
+    };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     format!(
         "id={} addr=unix laddr=unix fd=0 name={} age={} idle={} flags={flags} db=0 sub={} psub={} ssub={} \

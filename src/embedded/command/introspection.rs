@@ -10,14 +10,26 @@ use crate::embedded::spec::{Call, Handler, Keys, Outcome, Spec, flag};
 use crate::embedded::table;
 
 /// The sections of INFO; the last two are shown only when asked for.
-const SECTIONS: &[&str] =
-    &["server", "clients", "memory", "persistence", "stats", "replication", "cpu", "errorstats", "cluster", "keyspace", "commandstats"];
+const SECTIONS: &[&str] = &[
+    "server",
+    "clients",
+    "memory",
+    "persistence",
+    "stats",
+    "replication",
+    "cpu",
+    "errorstats",
+    "cluster",
+    "keyspace",
+    "commandstats",
+];
 
 pub fn info(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let asked: Vec<String> = args[1..].iter().map(|arg| String::from_utf8_lossy(arg).to_ascii_lowercase()).collect();
     let all = asked.iter().any(|name| name == "all" || name == "everything");
     let default = asked.is_empty() || asked.iter().any(|name| name == "default");
-    let wanted = |name: &&&str| all || asked.iter().any(|asked| asked == **name) || (default && **name != "commandstats");
+    let wanted =
+        |name: &&&str| all || asked.iter().any(|asked| asked == **name) || (default && **name != "commandstats");
     let sections: Vec<String> = SECTIONS.iter().filter(wanted).map(|name| section(call.core, name)).collect();
     call.out.verbatim(b"txt", sections.join("\r\n").as_bytes());
     Ok(())
@@ -116,8 +128,7 @@ fn write_info(call: &mut Call<'_>, spec: &'static Spec) {
         _ => (0, 0, 0),
     };
     let movable = matches!(spec.keys, Keys::Counted(..) | Keys::Streams);
-    let mut flags: Vec<&str> =
-        flag::NAMES.iter().filter(|(bit, _)| spec.has(*bit)).map(|(_, name)| *name).collect();
+    let mut flags: Vec<&str> = flag::NAMES.iter().filter(|(bit, _)| spec.has(*bit)).map(|(_, name)| *name).collect();
     if movable {
         flags.push("movablekeys");
     }

@@ -94,8 +94,7 @@ pub fn copy(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 }
 
 pub fn keys(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    let found: Vec<&[u8]> =
-        call.core.db.iter().map(|(key, _)| key).filter(|key| glob::matches(args[1], key)).collect();
+    let found: Vec<&[u8]> = call.core.db.iter().map(|(key, _)| key).filter(|key| glob::matches(args[1], key)).collect();
     call.out.array(found.len());
     found.into_iter().for_each(|key| call.out.bulk(key));
     Ok(())
@@ -126,7 +125,11 @@ pub fn object_encoding(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 
 /// Values are never shared, and there is no eviction that would need an idle time.
 fn object_number(call: &mut Call<'_>, key: &[u8], number: i64) -> Outcome {
-    if call.core.db.exists(key) { call.out.integer(number) } else { call.out.null() }
+    if call.core.db.exists(key) {
+        call.out.integer(number)
+    } else {
+        call.out.null()
+    }
     Ok(())
 }
 

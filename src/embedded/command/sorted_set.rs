@@ -77,7 +77,11 @@ pub fn zadd(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let scores = pairs.clone().map(|pair| float(pair[0])).collect::<Result<Vec<_>, _>>()?;
     let db = &mut call.core.db;
     if options.only_existing && db.get::<Zset>(args[1])?.is_none() {
-        if options.increment { call.out.null() } else { call.out.integer(0) }
+        if options.increment {
+            call.out.null()
+        } else {
+            call.out.integer(0)
+        }
         return Ok(());
     }
     let zset = db.make::<Zset>(args[1])?;

@@ -91,7 +91,9 @@ pub fn xadd(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
             at += 1;
         } else if is(arg, "maxlen") || is(arg, "minid") {
             if trim.is_some() {
-                return Err(Fault::new("ERR syntax error, MAXLEN and MINID options at the same time are not compatible"));
+                return Err(Fault::new(
+                    "ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
+                ));
             }
             let (read, next) = trim_options(args, at)?;
             (trim, at) = (Some(read), next);
@@ -311,9 +313,7 @@ pub fn xsetid(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
         return Err(Fault::new("ERR The ID specified in XSETID is smaller than the target stream top item"));
     }
     if added.is_some_and(|added| added < stream.entries.len() as u64) {
-        return Err(Fault::new(
-            "ERR The entries_added specified in XSETID is smaller than the target stream length",
-        ));
+        return Err(Fault::new("ERR The entries_added specified in XSETID is smaller than the target stream length"));
     }
     stream.last_id = id;
     stream.entries_added = added.unwrap_or(stream.entries_added);

@@ -13,7 +13,11 @@ const STRING_BYTES_MAX: usize = 512 * 1024 * 1024;
 pub fn get(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let value = call.core.db.get::<Vec<u8>>(args[1])?;
     call.out.bulk_or_null(value.map(Vec::as_slice));
-    if value.is_some() { call.core.stats.keyspace_hits += 1 } else { call.core.stats.keyspace_misses += 1 }
+    if value.is_some() {
+        call.core.stats.keyspace_hits += 1
+    } else {
+        call.core.stats.keyspace_misses += 1
+    }
     Ok(())
 }
 

@@ -1,9 +1,9 @@
 //! Unions, intersections and differences of sorted sets; plain sets take part with the score 1.
 
+use super::is;
 use super::list::counted_keys;
 use super::set_algebra::card_limit;
 use super::zset_range::{store, write_members};
-use super::is;
 use crate::embedded::fault::Fault;
 use crate::embedded::number;
 use crate::embedded::set::Set;
@@ -112,10 +112,11 @@ fn combine(inputs: &[Zset], operation: Operation, options: &Options) -> Zset {
         let found = others.iter().map(|other| other.score(member.name()));
         let score = match operation {
             Operation::Difference => found.clone().all(|score| score.is_none()).then(|| member.score()),
-            _ => found.zip(&options.weights[1..]).try_fold(
-                weigh(member.score(), options.weights[0]),
-                |sum, (score, weight)| Some(options.aggregate.join(sum, weigh(score?, *weight))),
-            ),
+            _ => found
+                .zip(&options.weights[1..])
+                .try_fold(weigh(member.score(), options.weights[0]), |sum, (score, weight)| {
+                    Some(options.aggregate.join(sum, weigh(score?, *weight)))
+                }),
         };
         if let Some(score) = score {
             result.insert(member.name(), score);

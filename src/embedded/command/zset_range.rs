@@ -285,8 +285,11 @@ fn remove_range(call: &mut Call<'_>, args: &[&[u8]], by: By, event: &'static str
     if let Some(zset) = db.get_mut::<Zset>(args[1])? {
         zset.refresh();
         let ranks = bounds.ranks(zset, false);
-        let names: Vec<Vec<u8>> =
-            if ranks.start < ranks.end { zset.range(ranks).map(|member| member.name().to_vec()).collect() } else { vec![] };
+        let names: Vec<Vec<u8>> = if ranks.start < ranks.end {
+            zset.range(ranks).map(|member| member.name().to_vec()).collect()
+        } else {
+            vec![]
+        };
         removed = names.len();
         for name in &names {
             zset.remove(name);

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
 
-use super::random::number;
 use super::raise::{bad_argument, raise};
+use super::random::number;
 use super::{cjson_decode, cjson_encode};
 
 /// What to do with numbers that JSON does not have.
@@ -129,9 +129,7 @@ fn options(lua: &Lua, module: &Table, settings: &Shared) -> mlua::Result<()> {
         boolean(args, 0, &mut settings.decode_invalid);
         Ok(settings.decode_invalid)
     })?;
-    option(lua, module, settings, "encode_invalid_numbers", |lua, args, settings| {
-        invalid_numbers(lua, args, settings)
-    })
+    option(lua, module, settings, "encode_invalid_numbers", |lua, args, settings| invalid_numbers(lua, args, settings))
 }
 
 fn boolean(args: &MultiValue, index: usize, setting: &mut bool) {

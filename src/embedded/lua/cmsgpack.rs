@@ -34,8 +34,9 @@ fn pack(lua: &Lua, args: MultiValue) -> mlua::Result<mlua::LuaString> {
 
 fn write(out: &mut Vec<u8>, value: &Value, depth: usize) -> mlua::Result<()> {
     let written = match value {
-        Value::String(text) => encode::write_str_len(out, text.as_bytes().len() as u32)
-            .map(|_| out.extend_from_slice(&text.as_bytes())),
+        Value::String(text) => {
+            encode::write_str_len(out, text.as_bytes().len() as u32).map(|_| out.extend_from_slice(&text.as_bytes()))
+        }
         Value::Boolean(value) => encode::write_bool(out, *value).map_err(encode::ValueWriteError::InvalidDataWrite),
         Value::Integer(value) => encode::write_sint(out, *value as i64).map(drop),
         Value::Number(value) => write_number(out, *value),

@@ -103,8 +103,7 @@ impl Host {
         let prelude = lua.load(PRELUDE).set_name(PRELUDE_NAME);
         let (globals, sandbox, runner): (Table, Table, Function) = prelude.call(native)?;
         lua.set_globals(sandbox)?;
-        let limits =
-            Rc::new(Limits { instructions_max: options.script_instructions_max, ..Limits::default() });
+        let limits = Rc::new(Limits { instructions_max: options.script_instructions_max, ..Limits::default() });
         set_hook(&lua, &limits, Rc::clone(&binding.core))?;
         if options.lua_bytes_max > 0 {
             lua.set_memory_limit(options.lua_bytes_max)?;
