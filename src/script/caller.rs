@@ -25,6 +25,9 @@ const RETRY_AFTER_MS: u64 = 1_000;
 /// First words of errors with which Redis says that it did not run the script.
 const NOT_RUN: [&str; 7] = ["LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS"];
 
+/// What the client library says when it has no connection to write to. It calls that an unknown error.
+const NOT_SENT: &str = "Failed to route command.";
+
 /// Why a call gave no effects.
 #[derive(Debug, ThisError)]
 pub enum CallError {
@@ -191,7 +194,7 @@ fn away(cause: &str) -> CallError {
 /// Sorts an error of the client by what it says about the script: not run, perhaps run, or run and failed.
 fn explain(script: &Script, error: &Error) -> CallError {
     let details = error.details();
-    if NOT_RUN.iter().any(|word| details.starts_with(word)) {
+    if details == NOT_SENT || NOT_RUN.iter().any(|word| details.starts_with(word)) {
         return away(details);
     }
     match error.kind() {

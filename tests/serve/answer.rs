@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Client, Seen, Setup, StoreKind, frame, on_both_stores};
+use crate::support::{Client, Session, Setup, StoreKind, frame, on_both_stores};
 
 on_both_stores!(
     defect_42_wrong_bodies_are_answered_and_end_nothing,
@@ -101,22 +101,36 @@ fn defect_45_truncated_json_and_trailing_garbage_are_refused(store: StoreKind) {
     assert_eq!(client.log_in(1001, &token)["error"], 0);
 }
 
-/// Sends a header that announces more than is allowed; the server must say so and must not wait for the body.
-fn refuse_length(client: &mut Client, id: u16, length: u16) {
-    let header = [id.to_be_bytes(), length.to_be_bytes()].concat();
-    client.send_bytes(&header);
-    let Seen::Frame(_, body) = client.next() else { panic!("closed without a word at length {length:#x}") };
-    assert_eq!(body["error"], 1105, "length {length:#x}: {body}");
+/// A header that announces this length.
+fn header(id: u16, length: u16) -> Vec<u8> {
+    [id.to_be_bytes(), length.to_be_bytes()].concat()
+}
+
+/// Before a login the server says so and closes, without waiting for a body.
+fn refuse_stranger(client: &mut Client, id: u16, length: u16) {
+    client.send_bytes(&header(id, length));
+    assert_eq!(client.expect_goodbye("protocol")["error"], 1105, "length {length:#x} of {id:#x}");
+}
+
+/// A session is told at once, what it sends is skipped, and it is served on.
+fn refuse_in_session(session: &mut Session, id: u16, length: u16) {
+    session.client.send_bytes(&header(id, length));
+    assert_eq!(session.client.expect(id + 1)["error"], 1105, "length {length:#x} of {id:#x}");
+    session.client.send_bytes(&vec![b'['; length.into()]);
+    session.beat();
 }
 
 /// The old server compared as signed: from 0x8000 on it waited for ever, or wrote over its own memory.
 fn defect_44_lengths_and_ids_are_unsigned(store: StoreKind) {
     let server = Setup::new(store).start();
+    let mut session = server.session(1003);
     for length in [16385, 0x7fff, 0x8000, 0x8001, 0xfffe, 0xffff] {
         for id in [1005, 1023, 0, 2049, 0x8000, 0xffff] {
-            refuse_length(&mut server.connect(), id, length);
+            refuse_stranger(&mut server.connect(), id, length);
         }
-        refuse_length(&mut server.session(1001).client, 1017, length);
+        for id in [1005, 1007, 1017, 1023] {
+            refuse_in_session(&mut session, id, length);
+        }
     }
     for id in [0, 1, 2048, 2049, 0x7fff, 0x8000, 0x8001, 0xfffe, 0xffff] {
         let mut client = server.connect();
@@ -155,7 +169,7 @@ fn a_frame_of_the_largest_size_is_served(store: StoreKind) {
         client.send_bytes(&frame(1005, format!("{start}{pad}\"}}").as_bytes()));
         assert_eq!(client.expect(id)["error"], 0, "{bytes} bytes");
     }
-    refuse_length(&mut server.connect(), 1005, 4097);
+    refuse_stranger(&mut server.connect(), 1005, 4097);
     assert_eq!(server.connect().log_in(1001, &token)["error"], 0);
     assert_eq!(server.admin.get("/healthz"), json!({ "status": "ok" }));
 }

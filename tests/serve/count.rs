@@ -1,6 +1,6 @@
 //! G4: the count of a node is the number of its sessions, after whatever happened to them.
 
-use crate::support::{Random, Session, Setup, StoreKind, on_both_stores, until};
+use crate::support::{Random, Session, Setup, StoreKind, on_both_stores, wait_until};
 
 on_both_stores!(
     g4_defect_31_counts_do_not_drift_over_storms,
@@ -29,22 +29,27 @@ fn g4_defect_31_counts_do_not_drift_over_storms(store: StoreKind) {
                     None
                 }
                 (2, Some(_)) => None,
-                (3, Some(mut gone)) => {
-                    let _ = gone.client.try_send(&[0xff, 0xff, 0xff]);
+                (3, Some(mut crashed)) => {
+                    crashed.client.send_bytes(&[0xff, 0xff, 0xff]);
+                    crashed.client.reset();
                     None
                 }
                 _ => Some(server.session(uid)),
             };
         }
         let count = live.iter().flatten().count();
-        until(&format!("seed {seed:#x} round {round}: {count} in the roster"), || {
+        wait_until(&format!("seed {seed:#x} round {round}: {count} in the roster"), || {
             (server.roster().len() == count).then_some(())
         });
         server.wait_sessions(count);
+        wait_until("the gauge says the same", || (server.metric("oneseat_sessions") == count as u64).then_some(()));
         live.iter_mut().flatten().for_each(Session::beat);
     }
     live.clear();
     server.wait_sessions(0);
+    for gauge in ["oneseat_sessions", "oneseat_connections"] {
+        wait_until(&format!("{gauge} falls to zero"), || (server.metric(gauge) == 0).then_some(()));
+    }
 }
 
 /// The old server told the assignment its connections: a port scan moved everybody elsewhere.
@@ -77,7 +82,7 @@ fn defect_17_a_session_that_left_is_nowhere(store: StoreKind) {
     let server = Setup::new(store).start();
     for _ in 0..10 {
         drop(server.session(1001));
-        until("the seat is free", || server.admin.seats(1001).is_empty().then_some(()));
+        wait_until("the seat is free", || server.admin.seats(1001).is_empty().then_some(()));
     }
     server.wait_sessions(0);
     server.assert_serves(1001);

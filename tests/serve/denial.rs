@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Setup, StoreKind, on_both_stores, until};
+use crate::support::{Setup, StoreKind, on_both_stores, wait_until};
 
 on_both_stores!(under_deny_the_holder_stays_and_the_newcomer_is_refused);
 
@@ -22,6 +22,6 @@ fn under_deny_the_holder_stays_and_the_newcomer_is_refused(store: StoreKind) {
 
     // Once the seat is free the refused ticket opens it.
     drop(resumed);
-    until("the seat is free", || server.admin.seats(1001).is_empty().then_some(()));
+    wait_until("the seat is free", || server.admin.seats(1001).is_empty().then_some(()));
     assert_eq!(newcomer.log_in(1001, &token)["error"], 0);
 }

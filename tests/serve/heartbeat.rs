@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Seen, Server, Session, Setup, StoreKind, frame, on_both_stores, until};
+use crate::support::{Seen, Server, Session, Setup, StoreKind, frame, on_both_stores, wait_until};
 
 on_both_stores!(
     heartbeats_are_answered_with_and_without_a_body,
@@ -16,10 +16,10 @@ on_both_stores!(
     any_whole_frame_is_a_sign_of_life,
 );
 
-const LIMIT: Duration = Duration::from_millis(1000);
+const LIMIT: Duration = Duration::from_millis(2000);
 
 fn start(store: StoreKind) -> Server {
-    Setup::new(store).set("heartbeat.interval_ms", 250).set("heartbeat.limit_ms", LIMIT.as_millis()).start()
+    Setup::new(store).set("heartbeat.interval_ms", 500).set("heartbeat.limit_ms", LIMIT.as_millis()).start()
 }
 
 fn heartbeats_are_answered_with_and_without_a_body(store: StoreKind) {
@@ -62,7 +62,7 @@ fn defect_20_a_silent_client_is_expired_and_not_early(store: StoreKind) {
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!((told[0].0, &told[0].1["reason"]), (1101, &json!("expired")), "{told:?}");
     living.beat();
-    until("the seat is free", || {
+    wait_until("the seat is free", || {
         living.beat();
         server.admin.seats(1002).is_empty().then_some(())
     });
@@ -101,7 +101,7 @@ fn defect_21_many_silent_clients_expire_while_newcomers_are_served(store: StoreK
     for session in &mut silent {
         session.client.expect_goodbye("expired");
     }
-    until("only the living one has a seat", || {
+    wait_until("only the living one has a seat", || {
         living.beat();
         (server.roster().len() == 1).then_some(())
     });
@@ -144,4 +144,21 @@ fn any_whole_frame_is_a_sign_of_life(store: StoreKind) {
         assert_eq!(session.client.next_within(LIMIT / 8), None, "an unknown id is ignored");
     }
     session.beat();
+}
+
+/// A million idle clients must not be a million calls each interval.
+#[test]
+fn heartbeats_do_not_touch_the_store() {
+    let server = Setup::new(StoreKind::Redis).set("node.beat_ms", 600_000).set("node.lease_ms", 3_600_000).start();
+    let mut session = server.session(1001);
+    let calls = || {
+        let statistics = server.look().run(&["INFO", "commandstats"]).to_string();
+        let line = statistics.split("\\r\\n").find(|line| line.starts_with("cmdstat_evalsha:"));
+        line.expect("scripts were called").to_owned()
+    };
+    let before = calls();
+    for _ in 0..200 {
+        session.beat();
+    }
+    assert_eq!(calls(), before);
 }

@@ -106,8 +106,8 @@ fn defect_02_an_oversize_frame_leaves_no_ghost(store: StoreKind) {
     let server = Setup::new(store).start();
     for uid in 2000..2020 {
         let mut session = server.session(uid);
-        let _ = session.client.try_send(&[0x03, 0xf9, 0xff, 0xff]);
-        assert!(matches!(session.client.next(), Seen::Frame(_, body) if body["error"] == 1105));
+        session.client.send_bytes(&[0x03, 0xf9, 0xff, 0xff]);
+        assert_eq!(session.client.expect(1018)["error"], 1105);
     }
     server.wait_sessions(0);
     server.assert_serves(2000);

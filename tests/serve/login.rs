@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Client, Seen, Setup, StoreKind, frame, on_both_stores, until};
+use crate::support::{Client, Seen, Setup, StoreKind, frame, on_both_stores, wait_until};
 
 on_both_stores!(
     a_login_answers_who_and_how_to_stay,
@@ -18,6 +18,8 @@ on_both_stores!(
     a_half_login_is_closed_at_the_deadline,
     too_many_failed_logins_close_the_connection,
     a_login_in_pieces_and_requests_in_one_write_are_served,
+    requests_behind_a_login_wait_for_it,
+    a_wrong_ticket_in_a_session_does_not_end_it,
 );
 
 fn a_login_answers_who_and_how_to_stay(store: StoreKind) {
@@ -94,7 +96,7 @@ fn defect_05_a_disconnect_while_the_login_runs_leaves_no_ghost(store: StoreKind)
     server.assert_serves(1001);
     // The server may read some of those logins only now: each of them has to be over in the end.
     for uid in 2000..2060 {
-        until("the seat of a client that is gone is free", || server.admin.seats(uid).is_empty().then_some(()));
+        wait_until("the seat of a client that is gone is free", || server.admin.seats(uid).is_empty().then_some(()));
     }
     server.wait_sessions(0);
 }
@@ -215,4 +217,32 @@ fn a_login_in_pieces_and_requests_in_one_write_are_served(store: StoreKind) {
     for _ in 0..3 {
         assert_eq!(client.expect(1024), json!({ "error": 0 }));
     }
+}
+
+/// What is sent behind a login is served after it, in the session that it made.
+fn requests_behind_a_login_wait_for_it(store: StoreKind) {
+    let server = Setup::new(store).start();
+    let (token, other) = (server.admin.token(1001), server.admin.token(1002));
+    let login = |uid: u64, token: &str| frame(1005, json!({ "uid": uid, "token": token }).to_string().as_bytes());
+    let [_, _, _, (id, text)] = requests_of(1001);
+    let mut client = server.connect();
+    let text = frame(id, text.to_string().as_bytes());
+    client.send_bytes(&[text.clone(), login(1001, &token), text, login(1002, &other), frame(1023, b"")].concat());
+    assert_eq!(client.expect(1018)["error"], 1103, "before the login");
+    assert_eq!(client.expect(1006)["error"], 0);
+    assert_ne!(client.expect(1018)["error"], 1103, "in the session");
+    assert_eq!(client.expect(1006)["error"], 1104, "another user on the same connection");
+    assert_eq!(client.expect(1024), json!({ "error": 0 }));
+}
+
+fn a_wrong_ticket_in_a_session_does_not_end_it(store: StoreKind) {
+    let server = Setup::new(store).set("gateway.login_attempts_max", 2).start();
+    let mut session = server.session(1001);
+    for _ in 0..5 {
+        let refused = session.client.log_in(1001, "not the right token");
+        assert_eq!(refused["error"], 1010, "{refused}");
+        session.beat();
+    }
+    server.wait_sessions(1);
+    assert_eq!(server.admin.seats(1001)[0]["sid"], session.sid());
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{RedisServer, Server, Setup, until};
+use crate::support::{RedisServer, Server, Setup, wait_until};
 
 fn pair(redis: &RedisServer) -> (Server, Server) {
     let node = |name: &str| {
@@ -58,7 +58,7 @@ fn defect_08_a_kick_that_got_lost_is_found_by_the_next_verify() {
     one.signal(Signal::STOP);
     // Its subscription is cut while it cannot make another: what is published now is lost to it.
     redis.look().run(&["CLIENT", "KILL", "TYPE", "pubsub"]);
-    let mut new = until("the other node hears itself again", || {
+    let mut new = wait_until("the other node hears itself again", || {
         two.admin.wait_ready();
         let channels = redis.look().run(&["PUBSUB", "NUMSUB", "os:node:t1", "os:node:t2"]);
         (channels == json!(["os:node:t1", 0, "os:node:t2", 1])).then(|| two.session(1001))
@@ -77,12 +77,12 @@ fn defect_29_nobody_is_sent_to_a_node_that_died() {
     let redis = RedisServer::start();
     let (mut one, two) = pair(&redis);
     let _held = two.session(1001);
-    until("the other node is the emptier one", || {
+    wait_until("the other node is the emptier one", || {
         let ticket = two.admin.ticket(&json!({ "uid": 1002 }));
         (ticket["port"] == one.address().port()).then_some(())
     });
     one.kill();
-    until("its lease is out", || (two.admin.node("t1")?["live"] == false).then_some(()));
+    wait_until("its lease is out", || (two.admin.node("t1")?["live"] == false).then_some(()));
     for uid in 2000..2010 {
         let ticket = two.admin.ticket(&json!({ "uid": uid }));
         assert_eq!(ticket["port"], two.address().port(), "{ticket}");

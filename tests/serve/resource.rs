@@ -3,12 +3,14 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Client, PATIENCE, Server, Setup, StoreKind, frame, on_both_stores, until};
+use crate::support::{Client, Seen, Server, Setup, StoreKind, frame, on_both_stores, wait_until};
 
 on_both_stores!(
     defect_40_a_client_that_does_not_read_is_closed_as_slow,
+    a_client_that_never_reads_is_reset,
     defect_41_a_client_that_only_sends_costs_bounded_memory,
     defect_26_running_out_of_descriptors_is_survived,
     connections_beyond_the_limit_are_told,
@@ -26,24 +28,40 @@ fn narrow(server: &Server) -> Client {
 
 /// The old server dropped frames without a word when a queue was full, the notice of a kick among them.
 fn defect_40_a_client_that_does_not_read_is_closed_as_slow(store: StoreKind) {
-    let server = Setup::new(store).start();
+    let server = Setup::new(store).set("kick.grace_ms", 20_000).start();
     let mut bystander = server.session(1001);
     let token = server.admin.token(1002);
     let mut slow = narrow(&server);
     assert_eq!(slow.log_in(1002, &token)["error"], 0);
 
-    let beats = frame(1023, b"").repeat(4096);
-    let begun = Instant::now();
-    // A server that stops to read would be as bad as one that keeps all the answers: it could not hear a logout.
-    while slow.try_send(&beats).is_ok() || !server.admin.seats(1002).is_empty() {
-        assert!(begun.elapsed() < PATIENCE, "a client that does not read is kept");
+    let (beats, mut at) = (frame(1023, b"").repeat(4096), 0);
+    wait_until("a client that does not read loses its seat", || {
         bystander.beat();
-    }
-    until("the seat is free", || server.admin.seats(1002).is_empty().then_some(()));
-    let log = server.log();
-    assert!(log.contains("slow"), "the log does not tell why");
+        slow.pour(&beats, &mut at).expect("the connection stands until it is told");
+        server.admin.seats(1002).is_empty().then_some(())
+    });
     bystander.beat();
     server.wait_sessions(1);
+    assert!(server.metric("oneseat_mailbox_drops_total") > 0);
+
+    // Once it reads it finds whole frames, and as the last of them the reason.
+    let mut told = slow.rest();
+    let (id, goodbye) = told.pop().expect("it is told");
+    assert_eq!((id, &goodbye["reason"], &goodbye["error"]), (1101, &json!("slow"), &json!(1106)), "{goodbye}");
+    assert!(told.iter().all(|(id, _)| *id == 1024), "only answers to heartbeats were due");
+}
+
+/// One that never reads is reset when the grace is over, and costs nothing more.
+fn a_client_that_never_reads_is_reset(store: StoreKind) {
+    let server = Setup::new(store).start();
+    let token = server.admin.token(1002);
+    let mut slow = narrow(&server);
+    assert_eq!(slow.log_in(1002, &token)["error"], 0);
+    let (beats, mut at) = (frame(1023, b"").repeat(4096), 0);
+    wait_until("the connection is reset", || slow.pour(&beats, &mut at).err());
+    wait_until("nothing of it is left", || (server.metric("oneseat_connections") == 0).then_some(()));
+    assert_eq!(server.metric("oneseat_closes_total{reason=\"slow\"}"), 1);
+    server.assert_serves(1002);
 }
 
 /// The old server had a receive queue without a bound.
@@ -99,16 +117,15 @@ fn connections_beyond_the_limit_are_told(store: StoreKind) {
     let mut inside: Vec<Client> = (0..5).map(|_| server.connect()).collect();
     inside.iter_mut().for_each(|client| client.beat(1001));
     let mut outside = server.connect();
-    for (id, body) in outside.rest() {
-        assert_eq!(id, 1101, "{body}");
-        assert!([1101, 1106].contains(&body["error"].as_u64().expect("a number")), "{body}");
-    }
+    let goodbye = outside.expect(1101);
+    assert_eq!(goodbye["error"], 1106, "{goodbye}");
+    outside.expect_end();
     inside.iter_mut().for_each(|client| client.beat(1001));
     drop(inside);
     // The place is free as soon as the server has noticed.
-    until("a newcomer is let in", || {
+    wait_until("a newcomer is let in", || {
         let mut client = server.connect();
         let _ = client.try_send(&frame(1023, b""));
-        matches!(client.next(), crate::support::Seen::Frame(1024, _)).then_some(())
+        matches!(client.next(), Seen::Frame(1024, _)).then_some(())
     });
 }

@@ -100,7 +100,7 @@ fn defect_47_the_admin_api_is_not_open_to_others() {
     let ended = Setup::new(StoreKind::Embedded).set("admin.listen", "0.0.0.0:0").run_to_end();
     assert_told(&ended, 2, "admin.token");
 
-    let server = Setup::new(StoreKind::Embedded).set("admin.token", "let me in please").start();
+    let server = Setup::new(StoreKind::Embedded).set("admin.token", "123456789").start();
     for request in ["DELETE /v1/users/1001/session", "GET /v1/nodes", "POST /v1/tickets", "GET /v1/users/1001"] {
         let mut stream = std::net::TcpStream::connect(server.admin_address()).expect("the admin API listens");
         let text = format!("{request} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Server, Session, Setup, StoreKind, clock_ms, frame, on_both_stores, until};
+use crate::support::{Server, Session, Setup, StoreKind, clock_ms, frame, on_both_stores, wait_until};
 
 on_both_stores!(
     g2_displaced_session_is_told_once_then_gone,
@@ -14,6 +14,7 @@ on_both_stores!(
     defect_07_a_repeated_kick_does_not_reach_the_newer_session,
     g3_defect_11_a_late_disconnect_does_not_touch_the_new_holder,
     an_operator_ends_the_session_and_says_why,
+    an_operator_may_end_one_class_alone,
     seats_and_trail_tell_who_sat_where,
 );
 
@@ -146,6 +147,18 @@ fn an_operator_ends_the_session_and_says_why(store: StoreKind) {
     server.assert_serves(1001);
 }
 
+fn an_operator_may_end_one_class_alone(store: StoreKind) {
+    let server = start(store);
+    let (mut phone, mut desk) = (server.session_of(1001, "phone"), server.session_of(1001, "desk"));
+    server.admin.kick(1001, "?class=phone");
+    assert_eq!(phone.client.expect(1021)["reason"], "kicked");
+    phone.client.expect_end();
+    desk.beat();
+    server.wait_sessions(1);
+    assert_eq!(server.connect().log_in(1001, &phone.token)["error"], 1010);
+    server.session_with(1001, desk.token.clone()).beat();
+}
+
 fn seats_and_trail_tell_who_sat_where(store: StoreKind) {
     let server = start(store);
     let _old: Session = server.session(1001);
@@ -157,6 +170,6 @@ fn seats_and_trail_tell_who_sat_where(store: StoreKind) {
     assert_eq!(server.admin.events(1001), ["taken", "displaced", "taken"]);
 
     drop(new);
-    until("the seat is free", || server.admin.seats(1001).is_empty().then_some(()));
+    wait_until("the seat is free", || server.admin.seats(1001).is_empty().then_some(()));
     assert_eq!(server.admin.events(1001)[0], "left");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Setup, StoreKind, clock_ms, on_both_stores, until};
+use crate::support::{Setup, StoreKind, clock_ms, on_both_stores, wait_until};
 
 on_both_stores!(
     g11_a_displaced_device_with_its_old_ticket_is_refused_and_told_why,
@@ -54,7 +54,7 @@ fn defect_32_a_ticket_past_its_deadline_opens_nothing(store: StoreKind) {
     let server = Setup::new(store).start();
     let ticket = server.admin.ticket(&json!({ "uid": 1001, "token": "short-lived", "ttl_ms": 1 }));
     let deadline = ticket["expires_at_ms"].as_u64().expect("a ticket has a deadline");
-    until("the deadline passes", || (clock_ms() > deadline).then_some(()));
+    wait_until("the deadline passes", || (clock_ms() > deadline).then_some(()));
     let refused = server.connect().log_in(1001, "short-lived");
     assert_eq!(refused, json!({ "error": 1010, "reason": "expired" }));
     server.assert_serves(1001);
@@ -67,7 +67,7 @@ fn the_deadline_does_not_run_while_the_seat_is_held(store: StoreKind) {
     let ticket = server.admin.ticket(&json!({ "uid": 1001, "token": token, "ttl_ms": ttl_ms }));
     let deadline = ticket["expires_at_ms"].as_u64().expect("a ticket has a deadline");
     let mut first = server.session_with(1001, token.to_owned());
-    until("the deadline passes", || (clock_ms() > deadline).then_some(()));
+    wait_until("the deadline passes", || (clock_ms() > deadline).then_some(()));
     first.beat();
 
     // The same ticket resumes after its first deadline, and for a while after its session has left.
@@ -75,9 +75,9 @@ fn the_deadline_does_not_run_while_the_seat_is_held(store: StoreKind) {
     first.client.expect_goodbye("resumed");
     second.beat();
     drop(second);
-    until("the seat is free", || server.admin.seats(1001).is_empty().then_some(()));
+    wait_until("the seat is free", || server.admin.seats(1001).is_empty().then_some(()));
     let left_ms = clock_ms();
-    until("the second deadline passes", || (clock_ms() > left_ms + ttl_ms).then_some(()));
+    wait_until("the second deadline passes", || (clock_ms() > left_ms + ttl_ms).then_some(()));
     let refused = server.connect().log_in(1001, token);
     assert_eq!(refused, json!({ "error": 1010, "reason": "expired" }));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use ureq::Agent;
 
-use super::wait::{PATIENCE, until};
+use super::wait::{PATIENCE, wait_until};
 
 /// A server's admin API.
 pub struct Admin {
@@ -82,7 +82,7 @@ impl Admin {
 
     /// Waits until the node takes newcomers.
     pub fn wait_ready(&self) {
-        until("the node is ready", || self.try_get("/readyz").filter(|(status, _)| *status == 200));
+        wait_until("the node is ready", || self.try_get("/readyz").filter(|(status, _)| *status == 200));
     }
 
     fn url(&self, path: &str) -> String {

@@ -7,6 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use socket2::SockRef;
 
 use super::wait::PATIENCE;
 
@@ -60,6 +61,21 @@ impl Client {
     /// Sends where the server may have closed.
     pub fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.stream.write_all(bytes)
+    }
+
+    /// Sends as much of endlessly repeated bytes as the server takes at once; `at` is where it left off.
+    pub fn pour(&mut self, bytes: &[u8], at: &mut usize) -> std::io::Result<()> {
+        match self.stream.write(&bytes[*at..]) {
+            Ok(count) => *at = (*at + count) % bytes.len(),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Dies as a client does whose machine resets the connection.
+    pub fn reset(self) {
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("the socket is open");
     }
 
     /// Says that nothing more will be sent.

@@ -15,7 +15,7 @@ use super::admin::{Admin, token};
 use super::client::Client;
 use super::resp::Resp;
 use super::store::{RedisServer, StoreKind};
-use super::wait::until;
+use super::wait::wait_until;
 
 /// Exit code of a start that found its address taken; with ports from the test that is bad luck, not a failure.
 const ADDRESS_IN_USE: i32 = 3;
@@ -100,15 +100,22 @@ impl Setup {
         Server { admin, redis, setup: self, child, ports, data, own }
     }
 
-    /// Runs until the process ends by itself; for starts that must not succeed. Addresses that the test has set stay.
+    /// Runs until the process ends by itself; for starts that must not succeed.
     pub fn run_to_end(self) -> Ended {
         let own = tempfile::tempdir().expect("a temporary folder");
         let data = self.folder.clone().unwrap_or_else(|| own.path().join("data"));
-        let mut child = self.spawn(&data, own.path(), &Ports::free());
-        let status = wait_end(&mut child);
-        let log = read_log(own.path());
-        assert!(!log.contains("panicked"), "{log}");
-        Ended { code: status.unwrap_or(-1), log }
+        let has_address = self.settings.keys().any(|name| name.ends_with("__LISTEN"));
+        for _ in 0..STARTS_MAX {
+            let mut child = self.spawn(&data, own.path(), &Ports::free());
+            let code = wait_end(&mut child).unwrap_or(-1);
+            let log = read_log(own.path());
+            assert!(!log.contains("panicked"), "{log}");
+            if code != ADDRESS_IN_USE || has_address {
+                return Ended { code, log };
+            }
+            fs::remove_file(own.path().join("log")).expect("the log is ours");
+        }
+        panic!("no free ports in {STARTS_MAX} tries");
     }
 
     /// Tries other ports as long as somebody else was faster.
@@ -117,10 +124,11 @@ impl Setup {
             let ports = Ports::free();
             let mut child = self.spawn(data, own, &ports);
             let admin = Admin::new(ports.admin);
-            let ended = until("the server is ready or ends", || match child.try_wait().expect("the child is ours") {
-                Some(status) => Some(Some(status)),
-                None => admin.try_get("/readyz").filter(|(status, _)| *status == 200).map(|_| None),
-            });
+            let ended =
+                wait_until("the server is ready or ends", || match child.try_wait().expect("the child is ours") {
+                    Some(status) => Some(Some(status)),
+                    None => admin.try_get("/readyz").filter(|(status, _)| *status == 200).map(|_| None),
+                });
             match ended {
                 None => return (child, ports),
                 Some(status) if status.code() == Some(ADDRESS_IN_USE) => {}
@@ -270,10 +278,18 @@ impl Server {
 
     /// Waits until roster and directory both say that there are this many sessions.
     pub fn wait_sessions(&self, count: usize) {
-        until(&format!("{count} sessions in roster and directory"), || {
+        wait_until(&format!("{count} sessions in roster and directory"), || {
             let listed = self.roster().len();
             (listed == count && self.count() == u64::try_from(count).ok()).then_some(())
         });
+    }
+
+    /// The value of one series, as `name` or `name{label="value"}`; a counter that never counted is zero.
+    pub fn metric(&self, series: &str) -> u64 {
+        let (status, text) = self.admin.try_get("/metrics").expect("the admin API answers");
+        assert_eq!(status, 200, "{text}");
+        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().unwrap_or_else(|error| panic!("{series} is {value}: {error}")))
     }
 
     /// What the server has logged so far.
@@ -324,7 +340,7 @@ impl Drop for Server {
 /// The exit code, or `None` for a process that a signal ended. A process that does not end is killed.
 fn wait_end(child: &mut Child) -> Option<i32> {
     let _guard = Guard(Pid::from_child(child));
-    until("the process ends", || child.try_wait().expect("the child is ours")).code()
+    wait_until("the process ends", || child.try_wait().expect("the child is ours")).code()
 }
 
 /// Kills a child whose end was waited for in vain.

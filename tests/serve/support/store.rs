@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::resp::Resp;
-use super::wait::until;
+use super::wait::wait_until;
 
 /// Which store a test body runs on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,7 +73,7 @@ impl RedisServer {
     }
 
     fn wait(&self) {
-        until("redis-server answers", || {
+        wait_until("redis-server answers", || {
             let mut look = Resp::connect(&self.socket()).ok()?;
             look.try_run(&["PING"]).ok().filter(|answer| answer == "PONG")
         });

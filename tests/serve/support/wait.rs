@@ -8,14 +8,14 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Looks until there is something to see.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
         if let Some(seen) = look() {
             return seen;
         }
         assert!(Instant::now() < end, "waited in vain: {what}");
-        std::thread::park_timeout(PAUSE);
+        std::thread::sleep(PAUSE);
     }
 }
 
