@@ -30,6 +30,9 @@ const NO_ROUTE: &str = "Failed to route command";
 /// As before, for a call that it may have written in part.
 const NOT_ANSWERED: [&str; 2] = ["Too many failed write attempts", "Missing expected connection"];
 
+/// What the client library says when it has no connection to write to. It calls that an unknown error.
+const NOT_SENT: &str = "Failed to route command.";
+
 /// Why a call gave no effects.
 #[derive(Debug, ThisError)]
 pub enum CallError {
@@ -196,7 +199,7 @@ fn away(cause: &str) -> CallError {
 /// Sorts an error of the client by what it says about the script: not run, perhaps run, or run and failed.
 fn explain(script: &Script, error: &Error) -> CallError {
     let details = error.details();
-    if NOT_RUN.iter().any(|word| details.starts_with(word)) {
+    if details == NOT_SENT || NOT_RUN.iter().any(|word| details.starts_with(word)) {
         return away(details);
     }
     if NOT_ANSWERED.iter().any(|words| details.starts_with(words)) {

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
-use super::process::{Server, run};
+use super::process::{Server, run, wait_until};
 
 #[test]
 fn the_second_login_takes_the_seat_and_the_first_is_told_by_whom() {
@@ -75,6 +75,19 @@ fn a_server_that_stops_says_goodbye() {
     let (closed, code) = client.end();
     assert_eq!((code, &closed["notice"]["reason"]), (11, &json!("shutdown")));
     assert!(closed["detail"].as_str().is_some_and(|why| why.contains("try again in")), "{closed}");
+}
+
+#[test]
+fn a_frozen_client_is_expired_and_learns_of_it_when_it_wakes() {
+    let server = Server::start(&[("HEARTBEAT__INTERVAL_MS", "200"), ("HEARTBEAT__LIMIT_MS", "800")]);
+    let client = server.client(&["--uid", "1001"]);
+    client.frame(1006);
+    client.freeze(true);
+    let seats = || server.run(&["who", "1001", "--json"]).json()["seats"].clone();
+    wait_until("the seat is free", || seats() == json!([]));
+    client.freeze(false);
+    let (closed, code) = client.end();
+    assert_eq!((code, &closed["notice"]["reason"]), (11, &json!("expired")));
 }
 
 #[test]

@@ -124,9 +124,7 @@ impl Server {
 
     /// Asks it to stop, as a supervisor does, and waits for the end.
     pub fn stop(mut self) -> i32 {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
-        assert!(sent.success());
+        signal(&self.child, "-TERM");
         wait_end(&mut self.child)
     }
 }
@@ -181,6 +179,11 @@ impl Client {
         self.event(|event| event["direction"] == "in" && event["id"] == id)["body"].clone()
     }
 
+    /// Freezes the process, as a machine that is suspended does, or lets it go on.
+    pub fn freeze(&self, is_frozen: bool) {
+        signal(&self.child, if is_frozen { "-STOP" } else { "-CONT" });
+    }
+
     pub fn type_line(&mut self, line: &str) {
         writeln!(self.input, "{line}").expect("the client reads");
     }
@@ -201,6 +204,20 @@ impl Drop for Client {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+fn signal(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
+    assert!(sent.success(), "{signal} reaches our own child");
+}
+
+/// Looks again until something is so.
+pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never came: {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
