@@ -1,3 +1,49 @@
-//! `oneseat`: one account, one seat. See README.md.
+//! `oneseat`: one account, one seat; whoever logs in last holds it.
+//!
+//! Two ideas carry the crate. No lock anywhere: every change of shared state is one Lua script that Redis runs
+//! atomically. And the rules live in `lua/`, not here: Rust frames bytes, keeps a lock-free map of the local sessions,
+//! and carries out what a script returns.
+//!
+//! # Map
+//!
+//! | layer | modules | knows |
+//! | --- | --- | --- |
+//! | top | [`cli`], [`serve`] | everything below: arguments, the order of start and stop |
+//! | operators | [`admin`] | HTTP for backends; the offline test runner of scripts |
+//! | fleet | [`fleet`] | this node's lease, its older incarnations, its channel, verify |
+//! | clients | [`gateway`] | accepts, reads, runs scripts, carries out effects, closes |
+//! | rules | [`script`] | the catalogue, keys, arguments, effects, and the only way to Redis |
+//! | state | [`session`] | the local map, mailboxes, the clock of silence, sessions that ended |
+//! | bytes | [`wire`] | frames, message ids, reply codes |
+//! | store | [`embedded`] | a Redis-compatible engine; knows nothing of sessions |
+//! | base | [`config`], [`digest`], [`error`], [`id`], [`log`], [`metric`], [`readiness`], [`reason`] | words |
+//!
+//! Imports run downward; `wire` and `session` meet only in `gateway`. `tests/tidy.rs` enforces it.
+//!
+//! # Follow one login
+//!
+//! 1. `gateway/listener.rs` accepts a socket and gives its connection a sid.
+//! 2. `gateway/visitor.rs` waits for 1005 and hands it on.
+//! 3. `gateway/login.rs` asks the script `login`, and `gateway/router.rs` carries out its effects in order.
+//! 4. `script/caller.rs` runs it on Redis: EVALSHA, one reload where Redis forgot it.
+//! 5. `lua/login/v1.lua` checks the ticket, takes the seat, displaces its holder, writes 1006.
+//! 6. `gateway/session.rs` serves what follows, until a kick, silence or the client ends it.
 
+pub mod admin;
+pub mod cli;
+pub mod config;
+pub mod digest;
 pub mod embedded;
+pub mod error;
+pub mod fleet;
+pub mod gateway;
+pub mod id;
+pub mod log;
+pub mod metric;
+pub mod offline;
+pub mod readiness;
+pub mod reason;
+pub mod script;
+pub mod serve;
+pub mod session;
+pub mod wire;

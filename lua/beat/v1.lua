@@ -1,0 +1,28 @@
+-- beat v1: a node lives: its lease is renewed and the number of its sessions noted.
+--
+-- @since 0.1.0
+-- @mode write
+-- @key nodes hash what each node last said of itself
+-- @key leases zset until when each node is believed to live
+-- @arg node text name of the node
+-- @arg incarnation int its incarnation
+-- @arg count int its sessions, summed over the shards
+-- @arg lease_ms int how long this sign of life is good
+-- @effect reply ok; register (unknown here, or taken for dead); superseded (the name is another process' now)
+-- @include now_ms
+-- @include read_node
+local nodes_key, leases_key = KEYS[1], KEYS[2]
+local node, incarnation, count, lease_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+
+local now = now_ms()
+local record = read_node(nodes_key, node)
+local mine = tonumber(incarnation)
+local outcome = (not record or record.incarnation < mine or record.dead) and 'register'
+  or record.incarnation > mine and 'superseded' or 'ok'
+if outcome ~= 'ok' then
+  return { 1, { 'reply', 0, cjson.encode({ outcome = outcome, now = now }) } }
+end
+record.count = tonumber(count)
+redis.call('HSET', nodes_key, node, cjson.encode(record))
+redis.call('ZADD', leases_key, now + lease_ms, node)
+return { 1, { 'reply', 0, cjson.encode({ outcome = outcome, now = now, deadline = now + lease_ms }) } }

@@ -1,0 +1,73 @@
+//! `/v1/users/{uid}`: who holds the seats of a user, and sending that user away.
+
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::AdminState;
+use super::problem::Problem;
+use crate::id::{Name, Uid};
+use crate::script::{Argument, Arguments, caller};
+
+/// Longest note of a kick, in bytes. It travels in a frame and stays in the trail.
+const NOTE_BYTES_MAX: usize = 200;
+
+/// The path as the router decoded it.
+type UidPath = Result<Path<String>, PathRejection>;
+
+/// Which sessions to end, and what to say. A misspelt name is refused: without its class a kick would end all.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kick {
+    class: Option<String>,
+    note: Option<String>,
+}
+
+/// Seats and trail, as the script tells them.
+pub async fn lookup(State(state): State<AdminState>, path: UidPath) -> Result<Json<Value>, Problem> {
+    let uid = read_uid(path)?;
+    let arguments = Arguments::new().with(Argument::Uid, uid.as_str());
+    Ok(Json(state.caller.ask("lookup", Some(&uid), arguments).await?))
+}
+
+/// Ends the sessions of a user, of one class or of all, and voids the tickets.
+pub async fn kick(
+    State(state): State<AdminState>,
+    path: UidPath,
+    query: Result<Query<Kick>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let uid = read_uid(path)?;
+    let Query(kick) = query.map_err(|error| Problem::invalid(error.body_text()))?;
+    let class = kick.class.map(|class| read_class(&class)).transpose()?;
+    let note = read_note(kick.note.unwrap_or_default())?;
+    let arguments = Arguments::new()
+        .with(Argument::Uid, uid.as_str())
+        .with(Argument::Class, class.as_ref().map_or("", Name::as_str))
+        .with(Argument::Note, note);
+    let effects = state.caller.run("kick", Some(&uid), arguments).await?;
+    let answer = caller::answer("kick", &effects)?;
+    tracing::info!(%uid, kicked = %answer["kicked"], "the admin API asked to kick");
+    // The script has published the same to the nodes; what is here need not wait for that way round.
+    state.gateway.apply(effects);
+    Ok(Json(answer))
+}
+
+fn read_uid(path: UidPath) -> Result<Uid, Problem> {
+    let Path(text) = path.map_err(|error| Problem::invalid(error.body_text()))?;
+    Uid::parse(&text)
+        .ok_or_else(|| Problem::invalid("a uid has 1 to 64 bytes of UTF-8 without | # { } and control characters"))
+}
+
+/// A device class by name.
+pub fn read_class(text: &str) -> Result<Name, Problem> {
+    Name::parse(text).ok_or_else(|| Problem::invalid("a class has 1 to 64 characters of A-Z a-z 0-9 . _ -"))
+}
+
+fn read_note(note: String) -> Result<String, Problem> {
+    if note.len() > NOTE_BYTES_MAX || note.chars().any(char::is_control) {
+        return Err(Problem::invalid(format!("a note has at most {NOTE_BYTES_MAX} bytes and no control characters")));
+    }
+    Ok(note)
+}

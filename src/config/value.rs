@@ -1,0 +1,315 @@
+//! Types of single values that are more than a number: each refuses what it cannot mean, and says what is allowed.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use serde::de::{Deserialize, Deserializer, Error};
+
+use crate::id::Name;
+
+/// What stands in place of a secret, wherever one would be shown.
+pub const MASK: &str = "***";
+
+/// A text that is never shown: `Debug` and `Display` print a mask.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself. Callers must not log it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_empty() { "" } else { MASK })
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        // It travels in an HTTP header, which ends at a line break and is trimmed of spaces.
+        let printable = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic()).then(|| Secret(text.to_owned()));
+        parse(source, printable, "a text of printable ASCII characters without spaces")
+    }
+}
+
+/// Where the shared state lives; a password in it is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisUrl(String);
+
+const REDIS_URL: &str =
+    "\"embedded\", redis://[user:password@]host[:port][/db], rediss://... (TLS) or redis+unix:///path/to/socket";
+
+impl RedisUrl {
+    /// Whether the store inside this process is meant.
+    pub fn is_embedded(&self) -> bool {
+        self.0 == "embedded"
+    }
+
+    /// The URL with its password. Callers must not log it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let well_formed = match text.split_once("://") {
+            None => text == "embedded",
+            Some(("redis" | "rediss", rest)) => is_server(rest),
+            Some(("redis+unix", path)) => is_path(path.rsplit_once('@').map_or(path, |(_, path)| path)),
+            Some(_) => false,
+        };
+        well_formed.then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&mask_url(&self.0))
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+impl<'de> Deserialize<'de> for RedisUrl {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        parse(source, Self::read, REDIS_URL)
+    }
+}
+
+/// Absolute, because the working directory of a service is rarely what its operator thinks.
+fn is_path(text: &str) -> bool {
+    text.len() > 1 && text.starts_with('/')
+}
+
+/// `[userinfo@]host[:port][/db]`.
+fn is_server(rest: &str) -> bool {
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    let (authority, db) = place.split_once('/').unwrap_or((place, ""));
+    let (host, port) = match authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        Some((host, port)) => (host, port),
+        None => authority.find(':').map_or((authority, ""), |colon| authority.split_at(colon)),
+    };
+    let port_fits = port.is_empty() || port.strip_prefix(':').is_some_and(|digits| digits.parse::<u16>().is_ok());
+    let host_fits = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c == '?');
+    host_fits && port_fits && db.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Hides everything between the user and the last `@`, and the whole of a text that is no URL that we know.
+pub fn mask_url(text: &str) -> String {
+    if text == "embedded" {
+        return text.to_owned();
+    }
+    let Some((scheme, rest)) = text.split_once("://") else { return MASK.to_owned() };
+    match rest.rsplit_once('@') {
+        None if RedisUrl::read(text).is_some() => text.to_owned(),
+        None => format!("{scheme}://{MASK}"),
+        Some((login, place)) => match login.split_once(':') {
+            Some((user, _)) => format!("{scheme}://{user}:{MASK}@{place}"),
+            None => format!("{scheme}://{MASK}@{place}"),
+        },
+    }
+}
+
+/// What happens when a seat is held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Policy {
+    Takeover,
+    Deny,
+}
+
+impl Policy {
+    /// The word that scripts are given.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Policy::Takeover => "takeover",
+            Policy::Deny => "deny",
+        }
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Policy {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        let read = |text: &str| [Policy::Takeover, Policy::Deny].into_iter().find(|policy| policy.as_str() == text);
+        parse(source, read, "\"takeover\" or \"deny\"")
+    }
+}
+
+/// Form of the log lines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    Human,
+    Json,
+}
+
+impl<'de> Deserialize<'de> for Format {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        let read = |text: &str| match text {
+            "human" => Some(Format::Human),
+            "json" => Some(Format::Json),
+            _ => None,
+        };
+        parse(source, read, "\"human\" or \"json\"")
+    }
+}
+
+/// A log filter that is known to parse.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Level(String);
+
+impl Level {
+    /// The text of the filter.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The filter parser takes any single word for the name of a module, so that `inof` would silence everything; a
+    /// part without `=` must therefore be a level.
+    fn read(text: &str) -> Option<Self> {
+        const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+        let known = |part: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(part));
+        let plain = text.split(',').all(|part| part.rsplit_once('=').map_or(known(part), |(_, level)| known(level)));
+        let parses = plain && tracing_subscriber::EnvFilter::builder().parse(text).is_ok();
+        parses.then(|| Self(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Level {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        parse(
+            source,
+            Self::read,
+            "off, error, warn, info, debug or trace, or a filter such as \"info,oneseat::gateway=debug\"",
+        )
+    }
+}
+
+/// An address to listen on. Names are not accepted: they may mean several addresses.
+pub fn address<'de, D: Deserializer<'de>>(source: D) -> Result<SocketAddr, D::Error> {
+    parse(source, |text| text.parse().ok(), "an IP address and a port, such as \"127.0.0.1:8090\" or \"[::1]:8090\"")
+}
+
+/// A name of a node or a class.
+pub fn name<'de, D: Deserializer<'de>>(source: D) -> Result<Name, D::Error> {
+    parse(source, Name::parse, "1 to 64 characters of A-Z a-z 0-9 . _ -")
+}
+
+/// Empty, or `host:port` as a client would dial it.
+pub fn host_port<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
+    let read = |text: &str| (text.is_empty() || split_host_port(text).is_some()).then(|| text.to_owned());
+    parse(source, read, "\"\" or a host and a port, such as \"chat1.example.com:8090\"")
+}
+
+/// Empty, or the name of a script.
+pub fn script<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let read = |text: &str| (text.len() <= 64 && text.bytes().all(letter)).then(|| text.to_owned());
+    parse(source, read, "\"\" or the name of a script, such as \"welcome\"")
+}
+
+/// Host and port of an address that clients dial. An IPv6 host stands in brackets, which are not part of it.
+pub fn split_host_port(text: &str) -> Option<(&str, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let safe = |host: &str| !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "/@[]".contains(c));
+    let fits = match inner {
+        Some(host) => host.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => safe(host) && !host.contains(':'),
+    };
+    let port = port.parse().ok().filter(|port| *port > 0)?;
+    fits.then_some((inner.unwrap_or(host), port))
+}
+
+/// Reads a text and turns it into a value, or says what is allowed.
+fn parse<'de, D: Deserializer<'de>, T>(
+    source: D,
+    read: impl Fn(&str) -> Option<T>,
+    allowed: &'static str,
+) -> Result<T, D::Error> {
+    let text = String::deserialize(source)?;
+    read(&text).ok_or_else(|| D::Error::custom(allowed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_of_other_forms_are_refused() {
+        for good in [
+            "embedded",
+            "redis://h",
+            "redis://h:6379",
+            "redis://u:p@h:6379/3",
+            "rediss://:p@[::1]:7",
+            "redis+unix:///run/redis.sock",
+        ] {
+            assert!(RedisUrl::read(good).is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "embeded",
+            "http://h",
+            "redis://",
+            "redis://h:port",
+            "redis://h:99999",
+            "redis+unix://",
+            "redis://h/x",
+            "redis+unix://run/x",
+        ] {
+            assert!(RedisUrl::read(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_masked_in_good_and_in_broken_urls() {
+        for (url, shown) in [
+            ("redis://u:hunter2@h:1", "redis://u:***@h:1"),
+            ("redis://:hun@ter2@h:1", "redis://:***@h:1"),
+            ("redis://hunter2@h:1", "redis://***@h:1"),
+            ("reds://u:hunter2", "reds://***"),
+            ("hunter2", "***"),
+            ("redis://h:1", "redis://h:1"),
+        ] {
+            assert_eq!(mask_url(url), shown);
+        }
+    }
+
+    #[test]
+    fn a_misspelt_level_is_not_taken_for_a_module() {
+        assert!(Level::read("info,oneseat::gateway=debug").is_some());
+        assert!(Level::read("inof").is_none());
+        assert!(Level::read("info,=,").is_none());
+    }
+
+    #[test]
+    fn host_and_port_are_what_a_client_can_dial() {
+        assert_eq!(split_host_port("[::1]:90"), Some(("::1", 90)));
+        assert_eq!(split_host_port("a.example:90"), Some(("a.example", 90)));
+        for bad in ["a", "a:", ":90", "a:0", "a:65536", "::1:90", "a b:1", "u@a:1"] {
+            assert_eq!(split_host_port(bad), None, "{bad}");
+        }
+    }
+}

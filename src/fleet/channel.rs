@@ -1,0 +1,94 @@
+//! The node's channel: effects that scripts on other nodes, and the admin API, publish for sessions held here.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
+use fred::types::Value;
+use tokio::sync::Notify;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::gateway::Gateway;
+use crate::script::effect::{Item, decode_effects};
+use crate::script::redis::{Endpoint, StoreError};
+
+/// Listens to the channel until the process ends. A connection that comes back, or a message that was missed, wakes
+/// `resync`: what a lost kick would have said is then found by a verify.
+pub async fn listen(
+    endpoint: &Endpoint,
+    channel: String,
+    gateway: Arc<Gateway>,
+    resync: Arc<Notify>,
+) -> Result<(), StoreError> {
+    let subscriber = endpoint.subscriber()?;
+    let mut messages = subscriber.message_rx();
+    let mut reconnects = subscriber.reconnect_rx();
+    subscriber.init().await?;
+    subscriber.manage_subscriptions();
+    subscriber.subscribe(channel.as_str()).await?;
+    tokio::spawn(async move {
+        // The client lives as long as this task, and the task as long as the client.
+        let _subscriber = subscriber;
+        loop {
+            tokio::select! {
+                message = messages.recv() => match message {
+                    Ok(message) => carry_out(&gateway, message.value),
+                    Err(RecvError::Lagged(missed)) => {
+                        tracing::warn!(missed, channel, "messages of the node channel were missed, verifying");
+                        resync.notify_one();
+                    }
+                    Err(RecvError::Closed) => return,
+                },
+                Ok(_) = reconnects.recv() => resync.notify_one(),
+            }
+        }
+    });
+    Ok(())
+}
+
+fn carry_out(gateway: &Gateway, value: Value) {
+    let effects = match &value {
+        Value::String(text) => decode(text.as_bytes()),
+        Value::Bytes(bytes) => decode(bytes),
+        _ => None,
+    };
+    match effects {
+        Some(effects) => gateway.apply(effects),
+        None => tracing::warn!("a message of the node channel is not a list of effects and is ignored"),
+    }
+}
+
+fn decode(bytes: &[u8]) -> Option<Vec<crate::script::Effect>> {
+    let Item::List(items) = item(serde_json::from_slice(bytes).ok()?)? else { return None };
+    decode_effects(items).ok()
+}
+
+fn item(value: serde_json::Value) -> Option<Item> {
+    match value {
+        serde_json::Value::Number(number) => number.as_i64().map(Item::Integer),
+        serde_json::Value::String(text) => Some(Item::Text(Bytes::from(text))),
+        serde_json::Value::Array(values) => values.into_iter().map(item).collect::<Option<_>>().map(Item::List),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::Effect;
+
+    #[test]
+    fn a_published_kick_is_decoded() {
+        let sid = crate::id::Sid::new();
+        let text = format!(r#"[["kick","{sid}","displaced",1021,"{{\"error\":0}}"]]"#);
+        let effects = decode(text.as_bytes()).expect("a well-formed message");
+        assert!(matches!(&effects[..], [Effect::Kick { sid: named, id: 1021, .. }] if *named == sid));
+    }
+
+    #[test]
+    fn other_messages_are_refused_whole() {
+        for text in ["", "{}", "[1]", r#"[["kick"]]"#, r#"[["kick",null]]"#, r#"[["boom"]]"#] {
+            assert!(decode(text.as_bytes()).is_none(), "{text}");
+        }
+    }
+}

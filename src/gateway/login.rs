@@ -1,0 +1,100 @@
+//! One login: asks the script, has its effects carried out, and sees to it that no outcome leaves a ghost.
+
+use super::link::Host;
+use super::router::Asking;
+use crate::digest::TokenDigest;
+use crate::id::Uid;
+use crate::metric::Metric;
+use crate::reason::Reason;
+use crate::script::{Argument, Arguments, CallError};
+use crate::session::Ending;
+use crate::wire::body::{goodbye, refusal, try_again};
+use crate::wire::{LoginRequest, ReplyCode, message};
+
+/// What a login came to.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// This user has a seat.
+    Seated(Uid),
+    /// It has a seat, but a session of higher rank was bound to it first: a kick is under way.
+    Outranked,
+    /// The store refused it.
+    Refused,
+    /// The store could not say, through no fault of the client.
+    Unanswered,
+}
+
+/// Asks the store, answers the client, and carries out what concerns others even if this client is gone.
+pub(super) async fn ask(host: Host<'_>, request: LoginRequest) -> Answer {
+    let LoginRequest { uid, token } = request;
+    let digest = TokenDigest::of(&token);
+    drop(token);
+    host.handle.begin_login();
+    let arguments = Arguments::new()
+        .with(Argument::Sid, host.handle.sid().to_string())
+        .with(Argument::Uid, uid.to_string())
+        .with(Argument::Address, host.handle.peer().to_string())
+        .with(Argument::TokenDigest, digest.to_string());
+    let mut asking = Asking::new(host, digest);
+    let outcome = asking.run("login", &uid, arguments).await;
+    answer_client(host, &asking, &uid, &outcome);
+    let was_seated = host.handle.uid().is_some();
+    let (dropped, _) = host.handle.end_login(host.gateway.options.bounds);
+    Metric::MailboxDrops.counter().increment(dropped as u64);
+    if matches!(outcome, Err(CallError::Lost { .. })) && !was_seated {
+        finish_for_good(host, uid.clone());
+    }
+    conclude(host, uid, asking.is_outranked(), &outcome)
+}
+
+/// Whatever went wrong, the client gets an answer to its login.
+fn answer_client(host: Host<'_>, asking: &Asking<'_>, uid: &Uid, outcome: &Result<(), CallError>) {
+    let frame = match outcome {
+        Ok(()) if asking.has_replied() => return,
+        Ok(()) => {
+            tracing::error!(%uid, sid = %host.handle.sid(), "the login script answered nothing to its client");
+            refusal(message::LOGIN_REPLY, ReplyCode::Internal, None)
+        }
+        Err(error) => {
+            let sid = host.handle.sid();
+            match error.retry_after_ms() {
+                Some(retry_after_ms) => {
+                    tracing::warn!(%uid, %sid, %error, "a login could not be answered");
+                    try_again(message::LOGIN_REPLY, retry_after_ms)
+                }
+                None => {
+                    tracing::error!(%uid, %sid, %error, "a login failed in a script");
+                    refusal(message::LOGIN_REPLY, ReplyCode::Internal, None)
+                }
+            }
+        }
+    };
+    host.gateway.push(host.handle, frame);
+}
+
+/// Nobody knows whether the login took the seat, so this sid must never sit: it is logged out until that is confirmed.
+fn finish_for_good(host: Host<'_>, uid: Uid) {
+    let sid = host.handle.sid();
+    host.gateway.endings.push(Ending { sid, uid, class: None, reason: Some(Reason::Internal) });
+    host.handle.close(Reason::Internal, goodbye(Reason::Internal));
+}
+
+fn conclude(host: Host<'_>, uid: Uid, is_outranked: bool, outcome: &Result<(), CallError>) -> Answer {
+    let (sid, address) = (host.handle.sid(), host.handle.peer());
+    let seated = host.handle.uid();
+    let label = match outcome {
+        Ok(()) if seated.is_some() => "seated",
+        Ok(()) => "refused",
+        Err(CallError::Away { .. }) => "away",
+        Err(CallError::Lost { .. }) => "lost",
+        Err(_) => "failed",
+    };
+    Metric::Logins.counter_of(label).increment(1);
+    tracing::info!(%uid, %sid, %address, outcome = label, "a login was answered");
+    match seated {
+        Some(_) if is_outranked => Answer::Outranked,
+        Some(uid) => Answer::Seated(uid),
+        None if outcome.is_ok() => Answer::Refused,
+        None => Answer::Unanswered,
+    }
+}

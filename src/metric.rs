@@ -1,0 +1,125 @@
+//! Every metric of the process: one enum of names, and the few helpers that count.
+//!
+//! Labels come from enums and script names only, so the number of series is bounded whatever clients send. Counting
+//! before the recorder is installed is lost, so a process installs it first.
+
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Unit};
+
+/// What a metric is to a reader of `/metrics`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+macro_rules! metrics {
+    ($($variant:ident: $kind:ident $name:literal [$($label:literal),*] $text:literal),+ $(,)?) => {
+        /// A series, or a family of series where it has labels.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Metric { $(#[doc = $text] $variant),+ }
+
+        impl Metric {
+            /// Every metric, in the order of the README.
+            pub const ALL: &[Metric] = &[$(Metric::$variant),+];
+
+            /// The name in the text form.
+            pub const fn name(self) -> &'static str {
+                match self { $(Metric::$variant => $name),+ }
+            }
+
+            /// Counter, gauge or histogram.
+            pub const fn kind(self) -> Kind {
+                match self { $(Metric::$variant => Kind::$kind),+ }
+            }
+
+            /// Names of its labels.
+            pub const fn labels(self) -> &'static [&'static str] {
+                match self { $(Metric::$variant => &[$($label),*]),+ }
+            }
+
+            /// What it counts.
+            pub const fn text(self) -> &'static str {
+                match self { $(Metric::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+metrics! {
+    Connections: Gauge "oneseat_connections" [] "Client connections open now, logged in or not.",
+    Sessions: Gauge "oneseat_sessions" [] "Sessions held now.",
+    Logins: Counter "oneseat_logins_total" ["outcome"] "Logins answered: seated, refused, away, lost, failed.",
+    Takeovers: Counter "oneseat_takeovers_total" [] "Logins on this node that displaced another session.",
+    Kicks: Counter "oneseat_kicks_total" ["outcome"]
+        "Kicked sessions: told, then closed by the client or forced; late where another close came first.",
+    Closes: Counter "oneseat_closes_total" ["reason"] "Connections that this side closed.",
+    Expiries: Counter "oneseat_expiries_total" [] "Sessions closed because nothing was heard of them.",
+    Frames: Counter "oneseat_frames_total" ["direction"] "Frames read from and written to clients.",
+    Refusals: Counter "oneseat_refusals_total" ["cause"] "Frames and connections that were refused.",
+    MailboxDrops: Counter "oneseat_mailbox_drops_total" [] "Frames that were never written because a client did not read.",
+    EndingDrops: Counter "oneseat_ending_drops_total" []
+        "Ended sessions that were not reported because too many waited; the next verify mends them.",
+    AcceptErrors: Counter "oneseat_accept_errors_total" [] "Connections that could not be accepted.",
+    RedisConnected: Gauge "oneseat_redis_connected" [] "1 while a connection to Redis stands, else 0.",
+    ScriptCalls: Counter "oneseat_script_calls_total" ["script", "version", "outcome"] "Script calls answered: ok, error.",
+    ScriptSeconds: Histogram "oneseat_script_seconds" ["script", "version"] "Time from a script call to its answer.",
+}
+
+impl Metric {
+    /// The counter without labels.
+    pub fn counter(self) -> Counter {
+        metrics::counter!(self.name())
+    }
+
+    /// The counter for one value of its only label.
+    pub fn counter_of(self, value: &'static str) -> Counter {
+        let label = self.labels().first().copied().unwrap_or("kind");
+        metrics::counter!(self.name(), label => value)
+    }
+
+    /// The gauge.
+    pub fn gauge(self) -> Gauge {
+        metrics::gauge!(self.name())
+    }
+}
+
+/// Tells the recorder what each metric means. Called once, after the recorder was installed.
+pub fn describe_all() {
+    for metric in Metric::ALL {
+        match metric.kind() {
+            Kind::Counter => metrics::describe_counter!(metric.name(), metric.text()),
+            Kind::Gauge => metrics::describe_gauge!(metric.name(), metric.text()),
+            Kind::Histogram => metrics::describe_histogram!(metric.name(), Unit::Seconds, metric.text()),
+        }
+    }
+}
+
+/// Counts a call of a script and the time that it took.
+pub fn script_call(script: &str, version: u32, is_ok: bool, elapsed: Duration) {
+    let (script, version) = (script.to_owned(), version.to_string());
+    let outcome = if is_ok { "ok" } else { "error" };
+    metrics::histogram!(Metric::ScriptSeconds.name(), "script" => script.clone(), "version" => version.clone())
+        .record(elapsed);
+    metrics::counter!(Metric::ScriptCalls.name(), "script" => script, "version" => version, "outcome" => outcome)
+        .increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_follow_the_scheme_and_are_distinct() {
+        let names: HashSet<_> = Metric::ALL.iter().map(|metric| metric.name()).collect();
+        assert_eq!(names.len(), Metric::ALL.len());
+        for metric in Metric::ALL {
+            assert!(metric.name().starts_with("oneseat_"), "{metric:?}");
+            assert_eq!(metric.name().ends_with("_total"), metric.kind() == Kind::Counter, "{metric:?}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The one table of script arguments. A header names them, a call gives them by name, ARGV has them in the header's order.
+
+use std::borrow::Cow;
+
+macro_rules! arguments {
+    ($($(#[doc = $doc:literal])* $variant:ident = $word:literal),+ $(,)?) => {
+        /// An argument that a script may declare with `@arg`.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[repr(u8)]
+        pub enum Argument { $($(#[doc = $doc])* $variant),+ }
+
+        impl Argument {
+            /// Every argument, in the order of `lua/README.md`.
+            pub const ALL: &[Argument] = &[$(Argument::$variant),+];
+
+            /// The word of the header.
+            pub const fn word(self) -> &'static str {
+                match self { $(Argument::$variant => $word),+ }
+            }
+        }
+    };
+}
+
+arguments! {
+    /// Name of the node that the call speaks of, mostly the caller's.
+    Node = "node",
+    /// Incarnation of that node.
+    Incarnation = "incarnation",
+    /// The session.
+    Sid = "sid",
+    /// The user, as text.
+    Uid = "uid",
+    /// The device class; empty where the script finds it out or means all.
+    Class = "class",
+    /// Epoch that the session was given.
+    Epoch = "epoch",
+    /// Number of the ticket that the session logged in with.
+    Number = "number",
+    /// First 128 bits of the SHA-256 of the token, as 32 hexadecimal digits.
+    TokenDigest = "token_digest",
+    /// Redis' clock in milliseconds past which a claiming script refuses.
+    NotAfter = "not_after",
+    /// Address of the client, or of the node in the directory's scripts.
+    Address = "address",
+    /// `takeover` or `deny`.
+    Policy = "policy",
+    /// What the name of a node is appended to, to make its channel.
+    ChannelPrefix = "channel_prefix",
+    /// Milliseconds between two heartbeats, told to the client.
+    IntervalMs = "interval_ms",
+    /// Milliseconds of silence that end a session, told to the client.
+    LimitMs = "limit_ms",
+    /// Milliseconds for which a ticket is good while its seat is empty.
+    TtlMs = "ttl_ms",
+    /// Events kept per seat; 0 keeps none.
+    TrailMax = "trail_max",
+    /// Name of the script that answers a login instead of `login` itself; may be empty.
+    Welcome = "welcome",
+    /// Name and version of the script that runs, as `login@1`.
+    Version = "version",
+    /// Why a session ends.
+    Reason = "reason",
+    /// A sentence of the operator for the client and the trail.
+    Note = "note",
+    /// Where a listing goes on; empty at its start.
+    Cursor = "cursor",
+    /// Most entries of one page.
+    PageMax = "page_max",
+    /// Who runs the node: the identity of its data folder.
+    Owner = "owner",
+    /// Sessions that the node is willing to hold.
+    Capacity = "capacity",
+    /// Sessions that the node holds, summed over its shards.
+    Count = "count",
+    /// Milliseconds for which a sign of life is good.
+    LeaseMs = "lease_ms",
+    /// `1` to take a node's name although its lease still runs.
+    Takeover = "takeover",
+    /// Number of shards that the users are spread over.
+    Shards = "shards",
+    /// Identity that an empty store is given.
+    Store = "store",
+    /// A body of the wire, as JSON text.
+    Body = "body",
+}
+
+impl Argument {
+    /// Reads the word of a header.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|argument| argument.word() == word)
+    }
+}
+
+/// The arguments of one call, by name. What a header declares and nobody gave is sent as an empty text.
+#[derive(Clone, Debug, Default)]
+pub struct Arguments<'a> {
+    given: Vec<(Argument, Cow<'a, str>)>,
+}
+
+impl<'a> Arguments<'a> {
+    /// No argument yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds or replaces one.
+    #[must_use]
+    pub fn with(mut self, argument: Argument, value: impl Into<Cow<'a, str>>) -> Self {
+        self.set(argument, value);
+        self
+    }
+
+    /// Adds or replaces one.
+    pub fn set(&mut self, argument: Argument, value: impl Into<Cow<'a, str>>) {
+        let value = value.into();
+        match self.given.iter_mut().find(|(name, _)| *name == argument) {
+            Some(slot) => slot.1 = value,
+            None => self.given.push((argument, value)),
+        }
+    }
+
+    /// What was given for one.
+    pub fn get(&self, argument: Argument) -> Option<&str> {
+        self.given.iter().find(|(name, _)| *name == argument).map(|(_, value)| value.as_ref())
+    }
+}

@@ -1,0 +1,120 @@
+//! The one table of Redis keys. Scripts declare them by these words; nothing else in the project spells a key.
+
+use crate::id::Uid;
+
+/// A slice of all users whose keys share one hash tag, hence one cluster slot.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Shard(pub u16);
+
+impl Shard {
+    /// The shard of a user: CRC16 of the uid as Redis Cluster computes it, modulo the number of shards.
+    pub fn of(uid: &Uid, shards: u16) -> Self {
+        Self(crc16(uid.as_str().as_bytes()) % shards)
+    }
+}
+
+/// A key that a script may declare with `@key`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Key {
+    /// Who holds the seats of a user.
+    Seat,
+    /// The tickets of a user, by class.
+    Ticket,
+    /// All sessions of a shard, ordered by node.
+    Roster,
+    /// The last few events of a user's seats.
+    Trail,
+    /// The profile of a user.
+    User,
+    /// The nodes and what they last said of themselves.
+    Nodes,
+    /// Until when each node is believed to live.
+    Leases,
+    /// Schema version, number of shards, identity of the store.
+    Meta,
+}
+
+impl Key {
+    /// Every key, in the order of `lua/README.md`.
+    pub const ALL: [Key; 8] =
+        [Key::Seat, Key::Ticket, Key::Roster, Key::Trail, Key::User, Key::Nodes, Key::Leases, Key::Meta];
+
+    /// The word of the header.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Key::Seat => "seat",
+            Key::Ticket => "ticket",
+            Key::Roster => "roster",
+            Key::Trail => "trail",
+            Key::User => "user",
+            Key::Nodes => "nodes",
+            Key::Leases => "leases",
+            Key::Meta => "meta",
+        }
+    }
+
+    /// The Redis type that the header must declare.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Key::Roster | Key::Leases => "zset",
+            Key::Trail => "list",
+            _ => "hash",
+        }
+    }
+
+    /// Reads the word of a header.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.word() == word)
+    }
+
+    /// Whether the key belongs to one user; a call that uses it has to name the uid.
+    pub const fn of_user(self) -> bool {
+        matches!(self, Key::Seat | Key::Ticket | Key::Trail | Key::User)
+    }
+
+    /// Whether the key lies on the directory's shard instead of a user's.
+    pub const fn of_directory(self) -> bool {
+        matches!(self, Key::Nodes | Key::Leases | Key::Meta)
+    }
+
+    /// The name in Redis. `uid` is used by the keys of a user only.
+    pub fn name(self, shard: Shard, uid: &str) -> String {
+        let word = self.word();
+        if self.of_directory() {
+            format!("os:{{dir}}:{word}")
+        } else if self.of_user() {
+            format!("os:{{{}}}:{word}:{uid}", shard.0)
+        } else {
+            format!("os:{{{}}}:{word}", shard.0)
+        }
+    }
+}
+
+/// CRC16-CCITT (XMODEM), the hash of Redis Cluster (cluster specification, appendix A).
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, byte| {
+        (0..8).fold(
+            crc ^ (u16::from(*byte) << 8),
+            |crc, _| {
+                if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
+            },
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crc16_matches_the_check_value_of_the_cluster_specification() {
+        assert_eq!(crc16(b"123456789"), 0x31C3);
+    }
+
+    #[test]
+    fn names_are_those_of_the_design() {
+        assert_eq!(Key::Seat.name(Shard(0), "1001"), "os:{0}:seat:1001");
+        assert_eq!(Key::Roster.name(Shard(7), ""), "os:{7}:roster");
+        assert_eq!(Key::Nodes.name(Shard(7), ""), "os:{dir}:nodes");
+    }
+}

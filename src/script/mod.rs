@@ -1,0 +1,25 @@
+//! The scripts: found, composed, hashed, loaded, run, and their effects decoded.
+//!
+//! No other module builds a key or names a Redis command for session state.
+
+pub mod argument;
+pub mod binding;
+pub mod bundle;
+pub mod caller;
+pub mod catalogue;
+pub mod effect;
+pub mod header;
+pub mod key;
+pub mod lexeme;
+mod link;
+pub mod problem;
+pub mod redis;
+pub mod standing;
+pub mod tree;
+
+pub use argument::{Argument, Arguments};
+pub use caller::{CallError, Caller};
+pub use catalogue::{Catalogue, CatalogueError, Script};
+pub use effect::{Effect, Item};
+pub use key::{Key, Shard};
+pub use standing::Standing;

@@ -1,0 +1,198 @@
+//! One run of the server, from the data folder to the last goodbye: the order of start and stop is all that is here.
+
+mod banner;
+mod folder;
+mod store;
+
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, watch};
+
+use crate::admin::{self, AdminState};
+use crate::config::Config;
+use crate::error::{Exit, Fatal};
+use crate::fleet::member::{Member, Rhythm};
+use crate::fleet::{Identity, Lease, RegisterError, channel, farewell, reap};
+use crate::gateway::Gateway;
+use crate::readiness::{Condition, Readiness};
+use crate::reason::Reason;
+use crate::script::catalogue::Catalogue;
+use crate::script::{Argument, CallError, Caller, Standing};
+use crate::serve::folder::DataFolder;
+use crate::serve::store::Store;
+use crate::session::ending::EndingQueue;
+
+/// Serves until a signal asks to stop, or another process takes this node's name.
+pub fn run(config: Config, takeover: bool) -> Result<Exit, Fatal> {
+    raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Fatal::new(Exit::Bug, "the runtime cannot start").because(error))?;
+    runtime.block_on(serve(Arc::new(config), takeover))
+}
+
+async fn serve(config: Arc<Config>, takeover: bool) -> Result<Exit, Fatal> {
+    admin::install_metrics();
+    let folder = DataFolder::open(&config.data.dir)?;
+    let clients = listen(config.gateway.listen, "gateway.listen")?;
+    let operators = listen(config.admin.listen, "admin.listen")?;
+    let store = Store::open(&config, &folder)?;
+    let readiness = Arc::new(Readiness::new());
+    let endings = Arc::new(EndingQueue::new());
+    let caller = Arc::new(connect(&config, &store, &readiness).await?);
+    let gateway = Gateway::new(&config, caller.clone(), endings.clone());
+    let resync = Arc::new(Notify::new());
+
+    let lease = Arc::new(Lease::new(caller.clone(), identity(&config, &folder, takeover)));
+    join(&lease, &caller, &readiness).await?;
+    channel::listen(&store.endpoint, caller.standing().channel(), gateway.clone(), resync.clone())
+        .await
+        .map_err(|error| store.unusable(error))?;
+    readiness.set(Condition::Channel, true);
+
+    let (stop, stopped) = watch::channel(false);
+    let mut serving = tokio::spawn(gateway.clone().serve(clients, stopped.clone()));
+    let state = AdminState::new(&config, caller.clone(), gateway.clone(), readiness.clone());
+    let http = tokio::spawn(admin::serve(operators, state, stopped));
+    let farewells = tokio::spawn(farewell::work(caller.clone(), endings.clone()));
+    let rhythm = Rhythm {
+        beat: Duration::from_millis(config.node.beat_ms),
+        verify: Duration::from_millis(config.node.verify_ms),
+    };
+    let member = Member {
+        caller: caller.clone(),
+        lease: lease.clone(),
+        gateway: gateway.clone(),
+        readiness: readiness.clone(),
+        resync,
+        rhythm,
+    };
+    let living = tokio::spawn(member.live());
+    readiness.set(Condition::Gateway, true);
+    banner::print(&config, &store.place);
+
+    let (exit, reason) = tokio::select! {
+        () = asked_to_stop() => (Exit::Ok, Reason::Shutdown),
+        _ = living => (Exit::NameTaken, Reason::Fenced),
+        _ = &mut serving => (Exit::Bug, Reason::Internal),
+    };
+    readiness.set(Condition::Gateway, false);
+    let _ = stop.send(true);
+    part(&config, &gateway, &endings, &lease, reason).await;
+    farewells.abort();
+    http.abort();
+    caller.quit().await;
+    tracing::info!(%reason, "stopped");
+    Ok(exit)
+}
+
+/// Tells every client, lets the store know of every session that ended, and leaves the directory; all within
+/// `gateway.shutdown_ms`.
+async fn part(config: &Config, gateway: &Gateway, endings: &EndingQueue, lease: &Lease, reason: Reason) {
+    let within = Duration::from_millis(config.gateway.shutdown_ms);
+    tracing::info!(%reason, sessions = gateway.session_count(), "stopping: clients are told and logged out");
+    let orderly = async {
+        gateway.close_all(reason, within / 2).await;
+        endings.drained().await;
+        if let Err(error) = lease.leave().await {
+            tracing::warn!(%error, "the directory could not be told; the lease runs out by itself");
+        }
+    };
+    if tokio::time::timeout(within, orderly).await.is_err() {
+        tracing::warn!(waiting = endings.len(), "not everything could be told in time; the next start reaps the rest");
+    }
+}
+
+async fn connect(config: &Config, store: &Store, readiness: &Readiness) -> Result<Caller, Fatal> {
+    let catalogue = Catalogue::embedded()
+        .map_err(|error| Fatal::new(Exit::Bug, "the built-in scripts are broken").because(error))?;
+    let standing = Arc::new(Standing::new(config.node.name.clone(), settings(config)));
+    let client = store.endpoint.connect().await.map_err(|error| store.unusable(error))?;
+    readiness.set(Condition::Redis, true);
+    let caller = Caller::new(client, catalogue, standing, 1, store.endpoint.timeout());
+    caller.load_all().await.map_err(|error| refused("the scripts cannot be loaded", error))?;
+    readiness.set(Condition::Scripts, true);
+    Ok(caller)
+}
+
+/// What every script call of this node carries.
+fn settings(config: &Config) -> Vec<(Argument, String)> {
+    vec![
+        (Argument::Policy, config.seat.policy.to_string()),
+        (Argument::IntervalMs, config.heartbeat.interval_ms.to_string()),
+        (Argument::LimitMs, config.heartbeat.limit_ms.to_string()),
+        (Argument::TtlMs, config.ticket.ttl_ms.to_string()),
+        (Argument::TrailMax, config.seat.trail_max.to_string()),
+        (Argument::Welcome, config.login.welcome.clone()),
+    ]
+}
+
+fn identity(config: &Config, folder: &DataFolder, takeover: bool) -> Identity {
+    Identity {
+        owner: folder.owner().to_owned(),
+        address: config.public_address(),
+        capacity: config.node.capacity,
+        lease_ms: config.node.lease_ms,
+        takeover,
+    }
+}
+
+/// Registers and removes what older incarnations left, before the first client is accepted.
+async fn join(lease: &Lease, caller: &Caller, readiness: &Readiness) -> Result<(), Fatal> {
+    lease.register().await.map_err(|error| match error {
+        RegisterError::Taken { .. } => Fatal::new(Exit::NameTaken, "this node's name is taken")
+            .because(error)
+            .hint("give this node another node.name, wait, or force it with --takeover"),
+        other => Fatal::new(Exit::Store, "the node cannot register").because(other),
+    })?;
+    readiness.set(Condition::Node, true);
+    let reaped =
+        reap::reap_older(caller).await.map_err(|error| refused("what older runs left cannot be removed", error))?;
+    if reaped > 0 {
+        tracing::info!(reaped, "removed the sessions of an older run of this node");
+    }
+    Ok(())
+}
+
+fn refused(message: &str, error: CallError) -> Fatal {
+    Fatal::new(Exit::Store, message).because(error)
+}
+
+fn listen(address: SocketAddr, key: &str) -> Result<TcpListener, Fatal> {
+    let bind = || -> std::io::Result<TcpListener> {
+        let listener = StdListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    };
+    bind().map_err(|error| {
+        Fatal::new(Exit::AddressInUse, format!("cannot listen on {address}"))
+            .because(error)
+            .hint(format!("set {key} to a free address of this machine"))
+    })
+}
+
+/// SIGTERM or Ctrl-C.
+async fn asked_to_stop() {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be heard; only SIGKILL ends this process");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {},
+        _ = int.recv() => {},
+    }
+}
+
+/// Each connection is an open file; the soft limit is often far below what the system allows.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}

@@ -1,0 +1,269 @@
+//! Message ids, and what Rust itself reads of a client's body: who logs in, and whose name a request carries.
+//!
+//! Everything else in a body is for scripts. Reading is strict where the original was lenient: one whole JSON object,
+//! valid UTF-8, bounded nesting, and numbers that are numbers.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::id::Uid;
+
+pub const LOGIN: u16 = 1005;
+pub const LOGIN_REPLY: u16 = 1006;
+pub const SEARCH: u16 = 1007;
+pub const SEARCH_REPLY: u16 = 1008;
+pub const APPLY: u16 = 1009;
+pub const APPLY_REPLY: u16 = 1010;
+pub const APPROVE: u16 = 1013;
+pub const APPROVE_REPLY: u16 = 1014;
+pub const TEXT: u16 = 1017;
+pub const TEXT_REPLY: u16 = 1018;
+pub const OFFLINE: u16 = 1021;
+pub const HEARTBEAT: u16 = 1023;
+pub const HEARTBEAT_REPLY: u16 = 1024;
+pub const GOODBYE: u16 = 1101;
+
+/// Largest user id of this wire: the largest integer that every JSON reader keeps exactly.
+pub const UID_MAX: u64 = (1 << 53) - 1;
+/// Objects and arrays inside each other, at most. Real bodies nest two deep.
+pub const DEPTH_MAX: usize = 32;
+
+/// The id that answers a request; `None` for ids that are no request of this protocol.
+pub const fn reply_id(id: u16) -> Option<u16> {
+    match id {
+        LOGIN => Some(LOGIN_REPLY),
+        SEARCH => Some(SEARCH_REPLY),
+        APPLY => Some(APPLY_REPLY),
+        APPROVE => Some(APPROVE_REPLY),
+        TEXT => Some(TEXT_REPLY),
+        HEARTBEAT => Some(HEARTBEAT_REPLY),
+        _ => None,
+    }
+}
+
+/// Why a body cannot be served. Every one of them is answered with error 1001.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum Flaw {
+    #[error("the body is not UTF-8")]
+    Utf8,
+    #[error("the body nests deeper than {DEPTH_MAX} levels")]
+    Depth,
+    #[error("the body is not a JSON object")]
+    Object,
+    #[error("the body is not whole JSON, or a field is missing or has the wrong type or range")]
+    Field,
+}
+
+impl Flaw {
+    /// The word that tells the author of a client what is wrong.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Flaw::Utf8 => "utf8",
+            Flaw::Depth => "depth",
+            Flaw::Object => "object",
+            Flaw::Field => "field",
+        }
+    }
+}
+
+/// What a client shows to log in. The token is kept only until its digest is made.
+pub struct LoginRequest {
+    /// Who the client says it is.
+    pub uid: Uid,
+    /// The ticket's token, as the client sent it.
+    pub token: String,
+}
+
+/// Reads the body of 1005. A device class in it is ignored: the ticket knows its class.
+pub fn parse_login(body: &[u8]) -> Result<LoginRequest, Flaw> {
+    #[derive(Deserialize)]
+    struct Body {
+        uid: u64,
+        token: String,
+    }
+    let Body { uid, token } = parse(body)?;
+    Ok(LoginRequest { uid: uid_of(uid)?, token })
+}
+
+/// Reads who a request says its sender is. `None` where it does not say: a search, and a heartbeat without a body or
+/// without the field.
+pub fn parse_sender(id: u16, body: &[u8]) -> Result<Option<Uid>, Flaw> {
+    #[derive(Deserialize)]
+    struct Search<'a> {
+        #[serde(rename = "uid", borrow)]
+        _uid: Cow<'a, str>,
+    }
+    #[derive(Deserialize)]
+    struct FromUid {
+        fromuid: u64,
+    }
+    #[derive(Deserialize)]
+    struct OwnUid {
+        uid: u64,
+    }
+    #[derive(Deserialize)]
+    struct Heartbeat {
+        fromuid: Option<u64>,
+    }
+    match id {
+        HEARTBEAT if body.is_empty() => Ok(None),
+        HEARTBEAT => parse::<Heartbeat>(body)?.fromuid.map(uid_of).transpose(),
+        LOGIN | APPLY => uid_of(parse::<OwnUid>(body)?.uid).map(Some),
+        APPROVE | TEXT => uid_of(parse::<FromUid>(body)?.fromuid).map(Some),
+        SEARCH => check(body).and_then(|text| match serde_json::from_str::<Search<'_>>(text) {
+            Ok(_) => Ok(None),
+            Err(_) => Err(Flaw::Field),
+        }),
+        _ => Ok(None),
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Flaw> {
+    serde_json::from_str(check(body)?).map_err(|_| Flaw::Field)
+}
+
+fn uid_of(number: u64) -> Result<Uid, Flaw> {
+    let fits = (1..=UID_MAX).contains(&number);
+    fits.then(|| Uid::parse(&number.to_string())).flatten().ok_or(Flaw::Field)
+}
+
+/// What serde would let through: it neither checks UTF-8 nor counts levels in fields that nobody asked for, and it
+/// reads an array as a struct.
+fn check(body: &[u8]) -> Result<&str, Flaw> {
+    let text = std::str::from_utf8(body).map_err(|_| Flaw::Utf8)?;
+    let start = text.trim_start_matches([' ', '\t', '\n', '\r']);
+    if !start.starts_with('{') {
+        return Err(Flaw::Object);
+    }
+    if depth(text.as_bytes()) > DEPTH_MAX {
+        return Err(Flaw::Depth);
+    }
+    Ok(text)
+}
+
+/// Deepest level of nesting of a JSON text; for a broken one some number, which the parser's refusal makes harmless.
+fn depth(text: &[u8]) -> usize {
+    let (mut level, mut deepest) = (0usize, 0);
+    let (mut is_text, mut is_escaped) = (false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'{' | b'[' if !is_text => level += 1,
+            b'}' | b']' if !is_text => level = level.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(level);
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(body: &str) -> Result<(String, String), Flaw> {
+        parse_login(body.as_bytes()).map(|login| (login.uid.to_string(), login.token))
+    }
+
+    #[test]
+    fn a_login_is_read_whatever_its_layout_and_further_fields() {
+        for body in [
+            r#"{"uid":1001,"token":"t"}"#,
+            "{\n    \"token\": \"t\",\n    \"uid\": 1001\n}\n",
+            r#"{"uid":1001,"token":"t","class":"phone","extra":[1,{"a":null}]}"#,
+        ] {
+            assert_eq!(login(body), Ok(("1001".into(), "t".into())), "{body}");
+        }
+    }
+
+    #[test]
+    fn uids_are_integers_from_1_to_2_to_the_53rd() {
+        let body = |uid: &str| format!(r#"{{"uid":{uid},"token":"t"}}"#);
+        assert!(login(&body("9007199254740991")).is_ok());
+        for uid in [
+            "0",
+            "-1",
+            "-0",
+            "9007199254740992",
+            "18446744073709551616",
+            "1001.0",
+            "1001.5",
+            "1e3",
+            "true",
+            "null",
+            "\"1001\"",
+            "[1001]",
+            "{}",
+            "01",
+            "+1",
+            "0x3e9",
+            "NaN",
+        ] {
+            assert_eq!(login(&body(uid)), Err(Flaw::Field), "{uid}");
+        }
+    }
+
+    #[test]
+    fn defect_42_no_body_ends_the_process() {
+        for body in ["", "null", "[]", "1", "\"x\"", "true", r#"[1001,"t"]"#, "  ", "// {}"] {
+            assert_eq!(login(body), Err(Flaw::Object), "{body:?}");
+        }
+        for body in ["{}", r#"{"uid":1}"#, r#"{"uid":1,"token":5}"#, r#"{"uid":1,"token":null}"#, "{'uid':1}"] {
+            assert_eq!(login(body), Err(Flaw::Field), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn defect_45_truncated_json_and_trailing_garbage_are_refused() {
+        let whole = r#"{"uid":1001,"token":"t"}"#;
+        for end in 1..whole.len() {
+            assert!(login(&whole[..end]).is_err(), "{}", &whole[..end]);
+        }
+        for tail in ["x", "{}", ",", "\0", whole] {
+            assert_eq!(login(&format!("{whole}{tail}")), Err(Flaw::Field), "{tail:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_given_twice_is_refused() {
+        assert_eq!(login(r#"{"uid":1,"uid":2,"token":"t"}"#), Err(Flaw::Field));
+    }
+
+    #[test]
+    fn utf8_is_checked_even_in_fields_that_nobody_reads() {
+        let mut body = br#"{"uid":1,"token":"t","x":"?"}"#.to_vec();
+        let at = body.iter().position(|byte| *byte == b'?').expect("the mark is there");
+        body[at] = 0xff;
+        assert_eq!(parse_login(&body).err(), Some(Flaw::Utf8));
+    }
+
+    #[test]
+    fn nesting_is_bounded_even_in_fields_that_nobody_reads() {
+        let nested =
+            |levels: usize| format!(r#"{{"uid":1,"token":"t","x":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+        assert!(login(&nested(DEPTH_MAX - 1)).is_ok());
+        assert_eq!(login(&nested(DEPTH_MAX)), Err(Flaw::Depth));
+        assert_eq!(login(&nested(5_000)), Err(Flaw::Depth));
+        assert!(login(r#"{"uid":1,"token":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"[{"}"#).is_ok());
+    }
+
+    #[test]
+    fn the_sender_is_read_from_the_field_that_each_request_has() {
+        let uid = |number: &str| Some(Uid::parse(number).expect("digits"));
+        assert_eq!(parse_sender(APPLY, br#"{"uid":7,"touid":8}"#), Ok(uid("7")));
+        assert_eq!(parse_sender(APPROVE, br#"{"fromuid":7,"touid":8}"#), Ok(uid("7")));
+        assert_eq!(parse_sender(TEXT, br#"{"fromuid":7,"touid":8,"text_array":[]}"#), Ok(uid("7")));
+        assert_eq!(parse_sender(HEARTBEAT, br#"{"fromuid":7}"#), Ok(uid("7")));
+        assert_eq!(parse_sender(HEARTBEAT, b""), Ok(None));
+        assert_eq!(parse_sender(HEARTBEAT, b"{}"), Ok(None));
+        assert_eq!(parse_sender(SEARCH, br#"{"uid":"somebody"}"#), Ok(None));
+        assert_eq!(parse_sender(SEARCH, br#"{"uid":1002}"#), Err(Flaw::Field));
+        assert_eq!(parse_sender(TEXT, br#"{"fromuid":"7"}"#), Err(Flaw::Field));
+        assert_eq!(parse_sender(HEARTBEAT, b"x"), Err(Flaw::Object));
+    }
+}
