@@ -9,10 +9,10 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 
 use super::Gateway;
-use super::attendant::Attendant;
 use super::link::{Host, Link, Turn};
 use super::login::{self, Answer};
 use super::parting;
+use super::session::Session;
 use super::visitor::{Receive, Visitor};
 use crate::reason::Reason;
 use crate::session::Handle;
@@ -40,8 +40,8 @@ impl Connection {
 
     /// Serves the client until the connection is over.
     pub async fn run(&mut self) {
-        if let Some(attendant) = self.visit().await {
-            self.attend(attendant).await;
+        if let Some(session) = self.visit().await {
+            self.attend(session).await;
         }
         self.gateway.end(&self.handle);
         let host = Host { gateway: &self.gateway, handle: &self.handle };
@@ -49,7 +49,7 @@ impl Connection {
     }
 
     /// Before the login. Answers the session's side once the store has given a seat.
-    async fn visit(&mut self) -> Option<Attendant> {
+    async fn visit(&mut self) -> Option<Session> {
         let mut visitor = Visitor::default();
         loop {
             match self.next_login(&mut visitor).await? {
@@ -68,8 +68,8 @@ impl Connection {
     }
 
     /// After the login. A further login of the same user on the same connection asks the store again.
-    async fn attend(&mut self, mut attendant: Attendant) {
-        while self.next_login(&mut attendant).await.is_some() {}
+    async fn attend(&mut self, mut session: Session) {
+        while self.next_login(&mut session).await.is_some() {}
     }
 
     /// Serves until a login has been asked for and answered; `None` once the connection is closing.

@@ -4,9 +4,8 @@
 //! on behalf of another, and no bytes of a client can make it act for another user.
 //!
 //! One login in call order: `listener` accepts, `connection` runs the task, `link` cuts frames, `visitor` reads them,
-//! `login` asks the script, `router` carries out its effects, `attendant` serves the session, `parting` ends it.
+//! `login` asks the script, `router` carries out its effects, `session` serves the session, `parting` ends it.
 
-mod attendant;
 mod connection;
 mod link;
 mod listener;
@@ -14,6 +13,7 @@ mod login;
 mod meter;
 mod parting;
 mod router;
+mod session;
 mod visitor;
 mod watch;
 

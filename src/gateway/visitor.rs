@@ -1,11 +1,11 @@
 //! A connection before its login: what it may ask, and what each of its frames is answered with.
 //!
-//! Pure: frames in, steps out. Logging in consumes the visitor and gives an attendant, so nothing that needs a session
+//! Pure: frames in, steps out. Logging in consumes the visitor and gives a session, so nothing that needs a session
 //! can be asked of a visitor by mistake.
 
 use bytes::Bytes;
 
-use super::attendant::Attendant;
+use super::session::Session;
 use crate::id::Uid;
 use crate::reason::Reason;
 use crate::wire::body::HEARTBEAT_OK;
@@ -52,8 +52,8 @@ impl Visitor {
     }
 
     /// The store gave a seat to this user.
-    pub fn admit(self, uid: Uid) -> Attendant {
-        Attendant::new(uid)
+    pub fn admit(self, uid: Uid) -> Session {
+        Session::new(uid)
     }
 
     fn receive_frame(&self, frame: &Frame<'_>) -> Step {

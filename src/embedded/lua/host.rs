@@ -202,6 +202,8 @@ impl Host {
         Ok(Err(match value {
             Value::Table(failure) => describe(script, &failure)?,
             Value::Error(error) => self.fatal(script, &error),
+            // Lua calls no handler when memory is out; its bare message comes through.
+            Value::String(text) => self.fatal(script, &mlua::Error::MemoryError(text.to_string_lossy())),
             _ => Fault::new(format!("ERR unknown error script: {}, on @user_script:1.", script.digest)),
         }))
     }

@@ -10,12 +10,12 @@ use crate::wire::{Frame, Piece, ReplyCode};
 
 /// A session's side that reads frames.
 #[derive(Debug)]
-pub(super) struct Attendant {
+pub(super) struct Session {
     /// The user of the session.
     uid: Uid,
 }
 
-impl Attendant {
+impl Session {
     /// For a session of this user.
     pub fn new(uid: Uid) -> Self {
         Self { uid }
@@ -43,7 +43,7 @@ impl Attendant {
     }
 }
 
-impl Receive for Attendant {
+impl Receive for Session {
     const IS_HEARD: bool = true;
 
     fn receive(&mut self, piece: Piece<'_>) -> Step {
