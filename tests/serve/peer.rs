@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{RedisServer, Server, Setup, wait_until};
+use crate::support::{RedisServer, Server, Session, Setup, wait_until};
 
 fn pair(redis: &RedisServer) -> (Server, Server) {
     let node = |name: &str| {
@@ -69,6 +69,27 @@ fn defect_08_a_kick_that_got_lost_is_found_by_the_next_verify() {
     old.client.expect_end();
     new.beat();
     assert_eq!(two.admin.seats(1001)[0]["sid"], new.sid());
+}
+
+/// The other node sees its client's end only when somebody else has the seat, and reports it nevertheless.
+#[test]
+fn g3_a_late_logout_of_another_node_does_not_touch_the_new_holder() {
+    let redis = RedisServer::start();
+    let (one, two) = pair(&redis);
+    let leaving: Vec<Session> = (1001..1011).map(|uid| one.session(uid)).collect();
+    one.signal(Signal::STOP);
+    drop(leaving);
+    redis.look().run(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    let mut newer: Vec<Session> = (1001..1011).map(|uid| two.session(uid)).collect();
+    one.signal(Signal::CONT);
+    wait_until("the other node has noticed", || (one.metric("oneseat_sessions") == 0).then_some(()));
+    one.session(2000).beat();
+    for session in &mut newer {
+        session.beat();
+        let seats = two.admin.seats(session.uid);
+        assert_eq!(seats.len(), 1, "{}", session.uid);
+        assert_eq!(seats[0]["sid"], session.sid());
+    }
 }
 
 /// The old assignment went on sending users to a node that had died.
