@@ -3,7 +3,7 @@
 -- @include wire_uid
 -- @include send_kick
 local function displace(channel_prefix, node, uid, sid, reason, by)
-  local body = string.format('{"error":0,"uid":%s,"reason":"%s","at":%.0f,"epoch":%.0f,"by":{"class":"%s","address":%s}}',
+  local body = string.format('{"error":0,"uid":%s,"reason":"%s","at":%d,"epoch":%d,"by":{"class":"%s","address":%s}}',
     wire_uid(uid), reason, by.at, by.epoch, by.class, cjson.encode(by.address))
   return send_kick(channel_prefix, node, sid, reason, reason == 'resumed' and 1101 or 1021, body)
 end

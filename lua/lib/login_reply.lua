@@ -4,7 +4,7 @@
 local function login_reply(user_key, uid, sid, class, seated, interval_ms, limit_ms)
   local profile = redis.call('HMGET', user_key, 'name', 'nick', 'icon', 'desc', 'sex')
   local body = string.format(
-    '{"error":0,"uid":%s,"sid":"%s","class":"%s","epoch":%.0f,"resumed":%s,"heartbeat_interval_ms":%s,"heartbeat_limit_ms":%s',
+    '{"error":0,"uid":%s,"sid":"%s","class":"%s","epoch":%d,"resumed":%s,"heartbeat_interval_ms":%s,"heartbeat_limit_ms":%s',
     wire_uid(uid), sid, class, seated.epoch, tostring(seated.resumed), interval_ms, limit_ms)
   if not (profile[1] or profile[2] or profile[3] or profile[4] or profile[5]) then
     return body .. '}'

@@ -14,6 +14,7 @@ local function take_seat(keys, seat, ticket, new)
   local number = take_ticket(keys.ticket, ticket, new, holder and 'displaced' or 'superseded')
   local epoch = math.max((tonumber(seat[c .. 'epoch']) or 0) + 1, now)
   local seated = { number = number, epoch = epoch, resumed = resumed }
+  local stamp = string.format('%d', now)
 
   -- 1. Whoever sat here, or was reaped and may live on, is told.
   if not holder then
@@ -21,7 +22,7 @@ local function take_seat(keys, seat, ticket, new)
   end
   local changes = {
     c .. 'sid', new.sid, c .. 'node', new.node, c .. 'incarnation', new.incarnation, c .. 'epoch', epoch,
-    c .. 'number', number, c .. 'since', now, c .. 'address', new.address, c .. 'version', new.version,
+    c .. 'number', number, c .. 'since', stamp, c .. 'address', new.address, c .. 'version', new.version,
     c .. 'how', resumed and 'resumed' or 'taken',
   }
   if holder or seat[c .. 'end'] == 'reaped' then
@@ -35,7 +36,7 @@ local function take_seat(keys, seat, ticket, new)
     end_sid(changes, seat, class, holder)
     redis.call('ZREM', keys.roster, roster_entry(seat[c .. 'node'], seat[c .. 'incarnation'], new.uid, class, holder))
     if not resumed then
-      add_trail(keys.trail, new.trail_max, now, 'displaced', class, holder, seat[c .. 'node'], seat[c .. 'address'],
+      add_trail(keys.trail, new.trail_max, stamp, 'displaced', class, holder, seat[c .. 'node'], seat[c .. 'address'],
         new.version, '')
     end
   end
@@ -46,7 +47,7 @@ local function take_seat(keys, seat, ticket, new)
     redis.call('PERSIST', keys.seat)
   end
   redis.call('ZADD', keys.roster, 0, roster_entry(new.node, new.incarnation, new.uid, class, new.sid))
-  add_trail(keys.trail, new.trail_max, now, resumed and 'resumed' or 'taken', class, new.sid, new.node, new.address,
+  add_trail(keys.trail, new.trail_max, stamp, resumed and 'resumed' or 'taken', class, new.sid, new.node, new.address,
     new.version, '')
   return seated
 end
