@@ -14,6 +14,7 @@ use oneseat::session::{Bounds, Handle, Map, Patience, Wheel};
 const SESSIONS: usize = 100_000;
 
 fn main() {
+    let _ = crowd();
     divan::main();
 }
 
@@ -52,12 +53,12 @@ fn enter(map: &Map, user: usize) -> Sid {
     sid
 }
 
-#[divan::bench(threads = [1, 4])]
+#[divan::bench(threads = [1, 4], min_time = 0.5)]
 fn find() -> bool {
     crowd().map.get(crowd().any()).is_some()
 }
 
-#[divan::bench(threads = [1, 4])]
+#[divan::bench(threads = [1, 4], min_time = 0.5)]
 fn enter_and_leave(bencher: Bencher<'_, '_>) {
     let next = AtomicUsize::new(SESSIONS);
     bencher.bench(|| {
@@ -68,7 +69,7 @@ fn enter_and_leave(bencher: Bencher<'_, '_>) {
     });
 }
 
-#[divan::bench(threads = [1, 4])]
+#[divan::bench(threads = [1, 4], min_time = 0.5)]
 fn deliver() -> bool {
     let bounds = Bounds { frames_max: 4, bytes_max: 1 << 20 };
     let handle = crowd().map.get(crowd().any()).expect("it is present");
