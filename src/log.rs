@@ -22,13 +22,22 @@ use crate::error::{Exit, Fatal};
 pub fn start(log: &Log) -> Result<(), Fatal> {
     let bug =
         |cause: Box<dyn std::error::Error + Send + Sync>| Fatal::new(Exit::Bug, "cannot start logging").because(cause);
-    let filter = EnvFilter::builder().parse(log.level.as_str()).map_err(|cause| bug(cause.into()))?;
+    let filter = EnvFilter::builder().parse(filter_of(log.level.as_str())).map_err(|cause| bug(cause.into()))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match log.format {
         Format::Human => builder.event_format(Human).try_init(),
         Format::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
     }
     .map_err(bug)
+}
+
+/// The Redis client tells of every lost connection in its own words; what matters of it is logged here. Whoever wants
+/// to see it names it.
+fn filter_of(level: &str) -> String {
+    match level.contains("fred") {
+        true => level.to_owned(),
+        false => format!("{level},fred=error"),
+    }
 }
 
 /// `2026-01-31T12:00:00.000000Z INFO gateway uid=1001 reason=displaced The session was displaced.`
@@ -41,11 +50,11 @@ where
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         SystemTime.format_time(&mut line)?;
-        let target = event.metadata().target();
-        let target = target.strip_prefix("oneseat::").unwrap_or(target);
-        write!(line, " {} {target}", event.metadata().level())?;
         let mut fields = Fields::default();
         event.record(&mut fields);
+        let target = fields.target.as_deref().unwrap_or(event.metadata().target());
+        let target = target.strip_prefix("oneseat::").unwrap_or(target);
+        write!(line, " {} {target}", event.metadata().level())?;
         writeln!(line, "{}{}", fields.named, fields.sentence)
     }
 }
@@ -57,12 +66,20 @@ struct Fields {
     named: String,
     /// ` message`, which the macro hands over as one more field.
     sentence: String,
+    /// Where an event of the `log` crate really comes from.
+    target: Option<String>,
 }
 
 impl Fields {
     fn add(&mut self, field: &Field, value: &str) {
         let plain = |c: char| !c.is_whitespace() && !c.is_control() && c != '"' && c != '=';
         let outcome = match field.name() {
+            "log.target" => {
+                self.target = Some(value.to_owned());
+                Ok(())
+            }
+            // Source files of a library, as they lay on the machine that built this.
+            name if name.starts_with("log.") => Ok(()),
             // A line break inside a sentence would look like another event.
             "message" if value.chars().any(char::is_control) => write!(self.sentence, " {}", value.escape_debug()),
             "message" => write!(self.sentence, " {value}"),
@@ -124,6 +141,14 @@ mod tests {
     fn fields_stand_before_the_sentence() {
         let line = logged(|| tracing::info!(uid = "1001", frames = 3, note = "two words", "The session ended."));
         assert!(line.ends_with(" INFO log::tests uid=1001 frames=3 note=\"two words\" The session ended.\n"), "{line}");
+    }
+
+    #[test]
+    fn events_of_other_loggers_tell_where_they_come_from_and_nothing_of_the_build() {
+        let line = logged(|| {
+            tracing::info!(log.target = "fred::router", log.file = "a/b.rs", log.line = 3, "Reconnecting.");
+        });
+        assert!(line.ends_with(" INFO fred::router Reconnecting.\n"), "{line}");
     }
 
     #[test]

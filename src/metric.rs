@@ -63,6 +63,7 @@ metrics! {
     EndingDrops: Counter "oneseat_ending_drops_total" []
         "Ended sessions that were not reported because too many waited; the next verify mends them.",
     AcceptErrors: Counter "oneseat_accept_errors_total" [] "Connections that could not be accepted.",
+    RedisConnected: Gauge "oneseat_redis_connected" [] "1 while a connection to Redis stands, else 0.",
     ScriptCalls: Counter "oneseat_script_calls_total" ["script", "version", "outcome"] "Script calls answered: ok, error.",
     ScriptSeconds: Histogram "oneseat_script_seconds" ["script", "version"] "Time from a script call to its answer.",
 }

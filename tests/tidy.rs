@@ -7,6 +7,9 @@ mod law;
 #[path = "tidy/source.rs"]
 mod source;
 
+use oneseat::error::Exit;
+use oneseat::metric::Metric;
+use oneseat::wire::ReplyCode;
 use source::{Source, files, rust_files};
 
 /// Files longer than the law allows, with their lines.
@@ -79,6 +82,27 @@ fn nothing_names_a_path_of_one_machine() {
     hold(everything.iter().flat_map(|(path, text)| law::local_paths(path, text)));
     let readme = include_str!("../README.md");
     hold(law::local_paths("README.md", readme));
+}
+
+/// What the README has to have as lines, or as starts of lines.
+fn readme_has(rows: impl IntoIterator<Item = String>) {
+    let readme: Vec<&str> = include_str!("../README.md").lines().collect();
+    let is_there = |row: &String| readme.iter().any(|line| line.starts_with(row.as_str()));
+    hold(
+        rows.into_iter().filter(|row| !is_there(row)).map(|row| format!("README.md:1: a row is missing, add `{row}`")),
+    );
+}
+
+#[test]
+fn the_tables_of_the_readme_equal_the_enums() {
+    readme_has(ReplyCode::ALL.iter().map(|code| format!("| {} | {} |", code.number(), code.word())));
+    readme_has(Exit::ALL.iter().map(|exit| format!("| {} | {} |", exit.code(), exit.meaning())));
+    let metric = |metric: &Metric| {
+        let kind = format!("{:?}", metric.kind()).to_lowercase();
+        let labels = metric.labels().join(", ");
+        format!("| `{}` | {kind} | {labels} | {} |", metric.name(), metric.text()).replace("|  |", "| |")
+    };
+    readme_has(Metric::ALL.iter().map(metric));
 }
 
 /// The laws themselves, on files that break them.

@@ -14,7 +14,7 @@
 -- @arg reason text expired (silent too long) or reaped (its node died)
 -- @arg trail_max int events kept
 -- @arg version text this script's name and version
--- @effect reply the outcome: the reason, ended or never
+-- @effect reply the outcome: the reason, ended, never or moved
 -- @include now_ms
 -- @include end_session
 local seat_key, ticket_key, roster_key, trail_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]

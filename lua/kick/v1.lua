@@ -24,13 +24,14 @@
 local seat_key, ticket_key, roster_key, trail_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local uid, class, note, channel_prefix, trail_max, version = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 
--- 1. Read: which classes are meant, and which of them are held.
+-- 1. Read: which classes are meant, and which of them are held. A reaped session may live on and would be seated
+-- again by verify, so it counts as a holder here.
 local now = now_ms()
 local seat, ticket = read_hash(seat_key), read_hash(ticket_key)
 local held = {}
 for field in pairs(seat) do
   local name = string.match(field, '^(.+):sid$')
-  if name and (class == '' or class == name) and holder_of(seat, name) then
+  if name and (class == '' or class == name) and (holder_of(seat, name) or seat[name .. ':end'] == 'reaped') then
     held[#held + 1] = name
   end
 end

@@ -9,11 +9,12 @@ local function login_reply(user_key, uid, sid, class, seated, interval_ms, limit
   if not (profile[1] or profile[2] or profile[3] or profile[4] or profile[5]) then
     return body .. '}'
   end
-  return body .. ',' .. string.sub(cjson.encode({
+  local shown = cjson.encode({
     name = profile[1] or nil,
     nick = profile[2] or nil,
     icon = profile[3] or nil,
     desc = profile[4] or nil,
     sex = tonumber(profile[5] or nil),
-  }), 2)
+  })
+  return shown == '{}' and body .. '}' or body .. ',' .. string.sub(shown, 2)
 end

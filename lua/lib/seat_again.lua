@@ -1,12 +1,11 @@
 -- seat_again: put a live session back into a store that forgot it, or took it for dead: its seat, its ticket where
--- the store has no higher one, its roster entry. Answers the epoch, which grows only if the seat's epoch had passed it.
+-- the store has no higher one, its roster entry. A next ticket that is not newer than its own was used up or replaced
+-- before the store forgot, so it goes. Answers the epoch, which never falls, and grows if another had the seat.
 -- @include roster_entry
 local function seat_again(keys, seat, ticket, mine, now)
-  local c, held = mine.class .. ':', mine.class .. ':held'
-  local epoch = tonumber(mine.epoch)
-  if seat[c .. 'sid'] ~= mine.sid then
-    epoch = math.max(epoch, (tonumber(seat[c .. 'epoch']) or 0) + 1)
-  end
+  local c, held, unused = mine.class .. ':', mine.class .. ':held', mine.class .. ':next'
+  local step = seat[c .. 'sid'] == mine.sid and 0 or 1
+  local epoch = math.max(tonumber(mine.epoch), (tonumber(seat[c .. 'epoch']) or 0) + step)
   for turn = 1, 4 do
     if seat[c .. 'ended' .. turn] == mine.sid then
       redis.call('HDEL', keys.seat, c .. 'ended' .. turn)
@@ -19,6 +18,9 @@ local function seat_again(keys, seat, ticket, mine, now)
   redis.call('PERSIST', keys.seat)
   if (tonumber(ticket[held .. '_number']) or 0) < tonumber(mine.number) then
     redis.call('HSET', keys.ticket, held, mine.token_digest, held .. '_number', mine.number, held .. '_ttl', mine.ttl_ms)
+  end
+  if (tonumber(ticket[unused .. '_number']) or math.huge) <= tonumber(mine.number) then
+    redis.call('HDEL', keys.ticket, unused, unused .. '_number', unused .. '_until', unused .. '_ttl')
   end
   redis.call('HDEL', keys.ticket, held .. '_until')
   redis.call('PERSIST', keys.ticket)

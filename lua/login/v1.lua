@@ -48,7 +48,7 @@ end
 -- 1. Guard: too late, no such ticket, an ended session, a seat that is not given away.
 local now = now_ms()
 if now > tonumber(not_after) then
-  return { 1, refusal({ error = 1101, retry_after_ms = 0 }) }
+  return { 1, refusal({ error = 1101, retry_after_ms = 1000 }) }
 end
 local seat, ticket = read_hash(seat_key), read_hash(ticket_key)
 local class, slot, wrong = find_ticket(ticket, token_digest, now)

@@ -93,3 +93,37 @@ impl AsyncWrite for Connection {
         self.stream.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    async fn pair() -> (TcpStream, Bounded, Connection) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let mut bounded = Bounded::new(listener);
+        let (client, (server, _)) = tokio::join!(TcpStream::connect(address), bounded.accept());
+        (client.expect("it listens"), bounded, server)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_says_nothing_ends() {
+        let (_client, _listener, mut server) = pair().await;
+        let started = Instant::now();
+        let read = server.read(&mut [0; 8]).await;
+        assert_eq!(read.map_err(|error| error.kind()), Err(ErrorKind::TimedOut));
+        assert!(started.elapsed() >= SILENCE_MAX);
+    }
+
+    #[tokio::test]
+    async fn a_connection_gives_its_place_back() {
+        let (mut client, listener, mut server) = pair().await;
+        assert_eq!(listener.free.available_permits(), CONNECTIONS_MAX - 1);
+        client.write_all(b"x").await.expect("the server reads");
+        assert_eq!(server.read(&mut [0; 8]).await.expect("the client wrote"), 1);
+        drop(server);
+        assert_eq!(listener.free.available_permits(), CONNECTIONS_MAX);
+    }
+}

@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use super::AdminState;
+use crate::metric::{Metric, describe_all};
 
 /// Bounds of every histogram, in seconds: scripts take tens of microseconds, logins over a network milliseconds.
 const SECONDS: [f64; 13] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
@@ -20,11 +21,13 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub fn install() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     let install = || {
-        PrometheusBuilder::new()
+        let handle = PrometheusBuilder::new()
             .set_buckets(&SECONDS)
             .expect("the bounds are a constant and not empty")
             .install_recorder()
-            .expect("nothing else in this process installs a recorder")
+            .expect("nothing else in this process installs a recorder");
+        describe_all();
+        handle
     };
     HANDLE.get_or_init(install).clone()
 }
@@ -40,5 +43,7 @@ pub async fn upkeep(handle: PrometheusHandle) {
 
 /// All series.
 pub async fn render(State(state): State<AdminState>) -> impl IntoResponse {
+    // Looked at now: what was true at the last beat is not what a reader asks for.
+    Metric::RedisConnected.gauge().set(if state.caller.is_connected() { 1.0 } else { 0.0 });
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render())
 }

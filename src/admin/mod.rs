@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::{Config, Secret};
+use crate::gateway::Gateway;
 use crate::id::Name;
 use crate::readiness::Readiness;
 use crate::script::Caller;
@@ -37,6 +38,7 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 #[derive(Clone)]
 pub struct AdminState {
     caller: Arc<Caller>,
+    gateway: Arc<Gateway>,
     readiness: Arc<Readiness>,
     metrics: PrometheusHandle,
     settings: Arc<Settings>,
@@ -54,13 +56,13 @@ struct Settings {
 
 impl AdminState {
     /// `caller` and the others are those of the server that this is the admin side of.
-    pub fn new(config: &Config, caller: Arc<Caller>, readiness: Arc<Readiness>) -> Self {
+    pub fn new(config: &Config, caller: Arc<Caller>, gateway: Arc<Gateway>, readiness: Arc<Readiness>) -> Self {
         let settings = Settings {
             token: config.admin.token.clone(),
             class: config.seat.class.clone(),
             ttl_ms: config.ticket.ttl_ms,
         };
-        Self { caller, readiness, metrics: install_metrics(), settings: Arc::new(settings) }
+        Self { caller, gateway, readiness, metrics: install_metrics(), settings: Arc::new(settings) }
     }
 }
 

@@ -48,7 +48,9 @@ pub async fn kick(
         .with(Argument::Note, note);
     let effects = state.caller.run("kick", Some(&uid), arguments).await?;
     let answer = caller::answer("kick", &effects)?;
-    tracing::info!(%uid, kicked = %answer["kicked"], "kicked by the admin API");
+    tracing::info!(%uid, kicked = %answer["kicked"], "the admin API asked to kick");
+    // The script has published the same to the nodes; what is here need not wait for that way round.
+    state.gateway.apply(effects);
     Ok(Json(answer))
 }
 

@@ -10,6 +10,7 @@ mod kick;
 mod nodes;
 mod output;
 mod serve;
+mod test;
 mod ticket;
 mod who;
 
@@ -66,6 +67,8 @@ enum Command {
     Kick(kick::Kick),
     /// List the nodes.
     Nodes(nodes::Nodes),
+    /// Run the tests of scripts.
+    Test(test::Test),
     /// Print the configuration template, or what is in force.
     Config(config::Print),
     /// Print the version.
@@ -102,6 +105,7 @@ fn run(cli: Cli) -> Result<Exit, Fatal> {
         Some(Command::Who(who)) => who.run(&shared),
         Some(Command::Kick(kick)) => kick.run(&shared),
         Some(Command::Nodes(nodes)) => nodes.run(&shared),
+        Some(Command::Test(test)) => test.run(),
         Some(Command::Config(print)) => print.run(&shared),
         Some(Command::Version) => version(&shared),
     }

@@ -20,6 +20,9 @@ impl Serve {
     pub fn run(self, shared: &Shared) -> Result<Exit, Fatal> {
         let loaded = shared.load()?;
         crate::log::start(&loaded.config.log)?;
+        for warning in loaded.config.warnings() {
+            tracing::warn!("{warning}");
+        }
         crate::serve::run(loaded.config, self.takeover)
     }
 }

@@ -44,10 +44,7 @@ async fn report(caller: &Caller, batch: Vec<Ending>) -> Vec<Ending> {
 
 async fn end(caller: &Caller, ending: &Ending) -> Result<(), CallError> {
     let class = ending.class.as_ref().map(ToString::to_string).unwrap_or_default();
-    let arguments = Arguments::new()
-        .with(Argument::Sid, ending.sid.to_string())
-        .with(Argument::Uid, ending.uid.to_string())
-        .with(Argument::Class, class);
+    let arguments = Arguments::new().with(Argument::Sid, ending.sid.to_string()).with(Argument::Class, class);
     let is_expired = ending.reason == Some(Reason::Expired) && ending.class.is_some();
     let (script, arguments) = match is_expired {
         true => ("expire", arguments.with(Argument::Reason, "expired")),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::fleet::count::count_sessions;
 use crate::script::{Argument, Arguments, CallError, Caller};
 
 /// What a node says of itself when it registers.
@@ -61,7 +62,6 @@ struct Answer {
     retry_after_ms: u64,
     shards: u64,
     schema: String,
-    count: u64,
 }
 
 /// The node's membership.
@@ -110,7 +110,10 @@ impl Lease {
         let standing = self.caller.standing();
         let sent_ms = standing.local_ms();
         let arguments = Arguments::new()
-            .with(Argument::Count, self.count().await?.to_string())
+            .with(
+                Argument::Count,
+                count_sessions(&self.caller, standing.node(), standing.incarnation()).await?.to_string(),
+            )
             .with(Argument::LeaseMs, self.identity.lease_ms.to_string());
         let answer = self.ask("beat", arguments).await?;
         Ok(match answer.outcome.as_str() {
@@ -131,16 +134,6 @@ impl Lease {
         self.ask("leave", Arguments::new()).await?;
         self.caller.standing().drop_lease();
         Ok(())
-    }
-
-    /// Sessions of this node, summed over the shards.
-    async fn count(&self) -> Result<u64, CallError> {
-        let mut sum = 0;
-        for shard in self.caller.shards() {
-            let effects = self.caller.run_on("count", shard, None, Arguments::new()).await?;
-            sum += parse("count", crate::script::caller::answer("count", &effects)?)?.count;
-        }
-        Ok(sum)
     }
 
     async fn ask(&self, script: &str, arguments: Arguments<'_>) -> Result<Answer, CallError> {

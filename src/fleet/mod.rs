@@ -5,6 +5,7 @@
 //! no answer. The order of a start is fixed: register, reap, listen to the channel, serve.
 
 pub mod channel;
+pub mod count;
 pub mod farewell;
 pub mod lease;
 pub mod member;

@@ -54,7 +54,6 @@ pub async fn verify_all(caller: &Caller, gateway: &Gateway) -> Result<Findings, 
 async fn verify_one(caller: &Caller, gateway: &Gateway, session: SessionRecord) -> Result<String, CallError> {
     let arguments = Arguments::new()
         .with(Argument::Sid, session.sid.to_string())
-        .with(Argument::Uid, session.seat.uid.to_string())
         .with(Argument::Class, session.seat.class.to_string())
         .with(Argument::Epoch, session.rank.epoch.to_string())
         .with(Argument::Number, session.rank.number.to_string())
@@ -120,7 +119,6 @@ async fn logout(caller: &Caller, entry: Entry) -> Result<(), CallError> {
     tracing::info!(%uid, sid = entry.sid, "a roster entry without a session is removed");
     let arguments = Arguments::new()
         .with(Argument::Sid, entry.sid)
-        .with(Argument::Uid, entry.uid)
         .with(Argument::Class, entry.class)
         .with(Argument::Incarnation, entry.incarnation.to_string());
     caller.run("logout", Some(&uid), arguments).await.map(|_| ())

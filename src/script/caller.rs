@@ -17,6 +17,7 @@ use crate::script::argument::Arguments;
 use crate::script::catalogue::{Catalogue, Script};
 use crate::script::effect::{Effect, EffectError, Item, decode_reply};
 use crate::script::key::Shard;
+use crate::script::link::LinkState;
 use crate::script::standing::Standing;
 
 /// Milliseconds that a client is asked to wait before it tries again while Redis does not answer.
@@ -28,6 +29,9 @@ const NOT_RUN: [&str; 8] =
 const NO_ROUTE: &str = "Failed to route command";
 /// As before, for a call that it may have written in part.
 const NOT_ANSWERED: [&str; 2] = ["Too many failed write attempts", "Missing expected connection"];
+
+/// What the client library says when it has no connection to write to. It calls that an unknown error.
+const NOT_SENT: &str = "Failed to route command.";
 
 /// Why a call gave no effects.
 #[derive(Debug, ThisError)]
@@ -66,6 +70,7 @@ impl CallError {
 /// Runs the active scripts on one Redis.
 pub struct Caller {
     client: Client,
+    link: Arc<LinkState>,
     catalogue: Catalogue,
     standing: Arc<Standing>,
     shards: u16,
@@ -76,7 +81,8 @@ pub struct Caller {
 impl Caller {
     /// `client` is connected already; `budget` is how long a call may take.
     pub fn new(client: Client, catalogue: Catalogue, standing: Arc<Standing>, shards: u16, budget: Duration) -> Self {
-        Self { client, catalogue, standing, shards, budget }
+        let link = LinkState::watch(&client, budget);
+        Self { client, link, catalogue, standing, shards, budget }
     }
 
     /// Loads every active script, so that the first login finds it. A script that Redis refuses stops the start.
@@ -89,7 +95,14 @@ impl Caller {
 
     /// Whether a connection to Redis stands at this moment.
     pub fn is_connected(&self) -> bool {
-        self.client.is_connected()
+        self.client.is_connected() && self.link.is_up()
+    }
+
+    /// Ends the connection in order, for the end of the process.
+    pub async fn quit(&self) {
+        if let Err(error) = self.client.quit().await {
+            tracing::debug!(%error, "the connection to redis did not end in order");
+        }
     }
 
     /// Identity, lease and settings that every call carries.
@@ -132,11 +145,11 @@ impl Caller {
         mut arguments: Arguments<'_>,
     ) -> Result<Vec<Effect>, CallError> {
         let script = self.catalogue.get(name).ok_or_else(|| CallError::Unknown { script: name.to_owned() })?;
-        if !self.client.is_connected() {
+        if !self.is_connected() {
             return Err(away("not connected"));
         }
         let uid = uid.map_or("", Uid::as_str);
-        self.standing.complete(&mut arguments, script.label(), self.budget);
+        self.standing.complete(&mut arguments, uid, script.label(), self.budget);
         let keys = script.keys(shard, uid);
         let argv = script
             .argv(&arguments)
@@ -186,7 +199,7 @@ fn away(cause: &str) -> CallError {
 /// Sorts an error of the client by what it says about the script: not run, perhaps run, or run and failed.
 fn explain(script: &Script, error: &Error) -> CallError {
     let details = error.details();
-    if NOT_RUN.iter().any(|word| details.starts_with(word)) {
+    if details == NOT_SENT || NOT_RUN.iter().any(|word| details.starts_with(word)) {
         return away(details);
     }
     if NOT_ANSWERED.iter().any(|words| details.starts_with(words)) {

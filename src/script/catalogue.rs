@@ -323,6 +323,22 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_lists_every_key_and_argument() {
+        let readme = include_str!("../../lua/README.md");
+        let rows_after = |title: &str| -> Vec<&str> {
+            let section = readme.split(title).nth(1).expect("the section is there").split("\n## ").next();
+            section
+                .into_iter()
+                .flat_map(str::lines)
+                .filter_map(|row| row.strip_prefix("| `")?.split('`').next())
+                .collect()
+        };
+        assert_eq!(rows_after("\n## Keys\n"), Key::ALL.map(Key::word));
+        let arguments: Vec<_> = Argument::ALL.iter().map(|argument| argument.word()).collect();
+        assert_eq!(rows_after("\n## Arguments\n"), arguments);
+    }
+
+    #[test]
     fn the_scripts_inside_the_binary_are_well_formed() {
         if let Err(error) = Catalogue::embedded() {
             panic!("{error}");

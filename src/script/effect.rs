@@ -19,6 +19,20 @@ pub enum Item {
     List(Vec<Item>),
 }
 
+impl Item {
+    /// A JSON value of the node channel; none for what no effect is made of.
+    pub fn from_json(value: serde_json::Value) -> Option<Self> {
+        match value {
+            serde_json::Value::Number(number) => number.as_i64().map(Item::Integer),
+            serde_json::Value::String(text) => Some(Item::Text(text.into())),
+            serde_json::Value::Array(items) => {
+                items.into_iter().map(Self::from_json).collect::<Option<_>>().map(Item::List)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// One thing to do.
 #[derive(Clone, Debug)]
 pub enum Effect {

@@ -11,6 +11,7 @@ pub mod effect;
 pub mod header;
 pub mod key;
 pub mod lexeme;
+mod link;
 pub mod problem;
 pub mod redis;
 pub mod standing;

@@ -98,8 +98,9 @@ impl Standing {
     }
 
     /// Adds what the call itself did not give.
-    pub(crate) fn complete(&self, arguments: &mut Arguments<'_>, version: String, budget: Duration) {
+    pub(crate) fn complete(&self, arguments: &mut Arguments<'_>, uid: &str, version: String, budget: Duration) {
         let own = [
+            (Argument::Uid, uid.to_owned()),
             (Argument::Node, self.node.to_string()),
             (Argument::Incarnation, self.incarnation().to_string()),
             (Argument::NotAfter, self.not_after(budget).to_string()),

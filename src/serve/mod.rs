@@ -57,7 +57,7 @@ async fn serve(config: Arc<Config>, takeover: bool) -> Result<Exit, Fatal> {
 
     let (stop, stopped) = watch::channel(false);
     let mut serving = tokio::spawn(gateway.clone().serve(clients, stopped.clone()));
-    let state = AdminState::new(&config, caller.clone(), readiness.clone());
+    let state = AdminState::new(&config, caller.clone(), gateway.clone(), readiness.clone());
     let http = tokio::spawn(admin::serve(operators, state, stopped));
     let farewells = tokio::spawn(farewell::work(caller.clone(), endings.clone()));
     let rhythm = Rhythm {
@@ -86,6 +86,7 @@ async fn serve(config: Arc<Config>, takeover: bool) -> Result<Exit, Fatal> {
     part(&config, &gateway, &endings, &lease, reason).await;
     farewells.abort();
     http.abort();
+    caller.quit().await;
     tracing::info!(%reason, "stopped");
     Ok(exit)
 }

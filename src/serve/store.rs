@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::embedded::{Server, ServerOptions};
+use crate::embedded::{EngineOptions, Server, ServerOptions};
 use crate::error::{Exit, Fatal};
 use crate::script::redis::{Endpoint, StoreError};
 use crate::serve::folder::DataFolder;
@@ -27,7 +27,7 @@ impl Store {
         }
         let socket = folder.path().join("redis.sock");
         let place = socket.display().to_string();
-        let server = Server::start(ServerOptions { socket, ..ServerOptions::default() }).map_err(|error| {
+        let server = Server::start(ServerOptions { socket, engine: EngineOptions::default() }).map_err(|error| {
             Fatal::new(Exit::DataUnusable, format!("the embedded store cannot listen on {place}"))
                 .because(error)
                 .hint("the path of a unix socket has at most 107 bytes; name a shorter data.dir")

@@ -15,6 +15,8 @@ use crate::wire::{ReplyCode, message};
 
 /// Longest wait for the answer to the login.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
+/// Longest wait for what a broken connection still has to give.
+const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(1);
 /// Time between two heartbeats when the server does not say.
 const INTERVAL_MS: u64 = 10_000;
 
@@ -59,7 +61,7 @@ pub async fn run(login: &Login, screen: &Screen) -> Result<Exit, Fatal> {
     let mut session = Session { login, screen, link, beat: None, goodbye: None };
     let end = match session.stay().await {
         Ok(end) => end,
-        Err(Trouble::Socket(error)) => session.lost(&error),
+        Err(Trouble::Socket(error)) => session.lost(&error).await?,
         Err(Trouble::Screen(fatal)) => return Err(fatal),
     };
     screen.closed(end.exit, &end.why, &end.notice)?;
@@ -185,8 +187,24 @@ impl Session<'_> {
         End { exit, why, notice: body.clone() }
     }
 
-    fn lost(&self, error: &io::Error) -> End {
-        self.closed_by_server(&format!("the connection broke: {error}"))
+    /// Writing fails as soon as the other side has gone; what it said before still waits to be read.
+    async fn lost(&mut self, error: &io::Error) -> Result<End, Fatal> {
+        let last_words = async {
+            while let Some(Ok(frame)) = self.link.next().await {
+                match self.take(&frame) {
+                    Ok(Step::GoOn) => {}
+                    Ok(Step::End(end)) => return Ok(Some(end)),
+                    Err(Trouble::Screen(fatal)) => return Err(fatal),
+                    Err(Trouble::Socket(_)) => break,
+                }
+            }
+            Ok(None)
+        };
+        match tokio::time::timeout(LAST_WORDS_TIME_MAX, last_words).await {
+            Ok(Ok(Some(end))) => Ok(end),
+            Ok(Err(fatal)) => Err(fatal),
+            Ok(Ok(None)) | Err(_) => Ok(self.closed_by_server(&format!("the connection broke: {error}"))),
+        }
     }
 }
 

@@ -1,0 +1,104 @@
+-- The node (or a reaper) ends a session: compare-and-remove by sid.
+
+local UID = '1001'
+
+local function login(n, token, more)
+  local arguments = { uid = UID, sid = sid(n), token_digest = token, address = 'a:' .. n }
+  for name, value in pairs(more or {}) do
+    arguments[name] = value
+  end
+  return run('login', arguments)
+end
+
+local function expire(n, reason, more)
+  local arguments = { uid = UID, sid = sid(n), class = 'main', reason = reason }
+  for name, value in pairs(more or {}) do
+    arguments[name] = value
+  end
+  local e = run('expire', arguments)
+  assert.effects('reply', e)
+  return e.reply.json.outcome
+end
+
+local function count(node, incarnation)
+  return run('count', { node = node or 'n1', incarnation = incarnation }).reply.json.count
+end
+
+before_each(function()
+  run('ticket', { uid = UID, class = 'main', token_digest = 'aa', ttl_ms = 60000 })
+end)
+
+describe('a silent session', function()
+  it('loses its seat and its place in the count, and can come back with its ticket', function()
+    login(1, 'aa')
+    assert.equal('expired', expire(1, 'expired'))
+    assert.equal(0, count())
+    assert.equal('expired', read(key('seat', UID))['main:end'])
+    assert.equal('expired', run('lookup', { uid = UID }).reply.json.trail[1].event)
+    assert.is_true(login(2, 'aa').reply.json.resumed)
+  end)
+
+  it('starts the deadline of its ticket', function()
+    login(1, 'aa')
+    clock.advance(600000)
+    expire(1, 'expired')
+    clock.advance(60001)
+    assert.equal('expired', login(2, 'aa').reply.json.reason)
+  end)
+
+  it('is expired once (G12)', function()
+    login(1, 'aa')
+    expire(1, 'expired')
+    local before = state()
+    assert.equal('ended', expire(1, 'expired'))
+    assert.same(before, state())
+  end)
+
+  it('never takes a newer holder along (G3)', function()
+    login(1, 'aa')
+    login(2, 'aa', { node = 'n2' })
+    local before = state()
+    assert.equal('ended', expire(1, 'expired'))
+    assert.equal('ended', expire(1, 'reaped'))
+    assert.same(before, state())
+    assert.equal(1, count('n2'))
+  end)
+end)
+
+describe('a reaped session', function()
+  it('leaves a tombstone that says so and names it', function()
+    login(1, 'aa', { node = 'n2' })
+    assert.equal('reaped', expire(1, 'reaped', { node = 'n2' }))
+    local seat = read(key('seat', UID))
+    assert.equal('reaped', seat['main:end'])
+    assert.equal(sid(1), seat['main:sid'])
+    assert.equal('n2', seat['main:node'])
+    assert.equal(0, count('n2'))
+  end)
+
+  it('that moved to a newer incarnation of its node is left alone by the reap of the older one (G3)', function()
+    local bind = login(1, 'aa').bind
+    local moved = run('verify', { uid = UID, sid = sid(1), class = 'main', token_digest = 'aa', number = bind.number,
+      epoch = bind.epoch, address = 'a:1', incarnation = '1700000005000' })
+    assert.equal('repaired', moved.reply.json.outcome)
+    redis.call('ZADD', key('roster'), 0, 'n1#1700000000000|1001|main|' .. sid(1))
+    assert.equal('moved', expire(1, 'reaped'))
+    assert.equal(0, count('n1', '1700000000000'))
+    assert.equal(1, count('n1', '1700000005000'))
+    assert.equal(sid(1), run('lookup', { uid = UID }).reply.json.seats[1].sid)
+  end)
+
+  it('can still be expired by its own node under the newer incarnation', function()
+    local bind = login(1, 'aa').bind
+    run('verify', { uid = UID, sid = sid(1), class = 'main', token_digest = 'aa', number = bind.number,
+      epoch = bind.epoch, address = 'a:1', incarnation = '1700000005000' })
+    assert.equal('expired', expire(1, 'expired', { incarnation = '1700000005000' }))
+    assert.equal(0, redis.call('ZCARD', key('roster')))
+  end)
+
+  it('of which nothing is known leaves no stray entry', function()
+    redis.call('ZADD', key('roster'), 0, 'n1#1700000000000|1001|main|' .. sid(4))
+    assert.equal('never', expire(4, 'reaped'))
+    assert.equal(0, count())
+  end)
+end)

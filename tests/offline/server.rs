@@ -1,0 +1,136 @@
+//! The same tests against a real server.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use oneseat::offline::{Options, RunError, Suite, Target, runner};
+
+use crate::{ECHO, SAY, run};
+
+/// Longest time that a server takes to start.
+const START_MAX: Duration = Duration::from_secs(20);
+
+/// A redis-server on a unix socket, which ends with the test.
+pub struct Server {
+    process: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("redis.sock");
+        let process = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+            .arg(&socket)
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed, see tests/run.sh");
+        let server = Self { process, folder };
+        server.wait_until_it_answers();
+        server
+    }
+
+    fn wait_until_it_answers(&self) {
+        let start = Instant::now();
+        while std::os::unix::net::UnixStream::connect(self.socket()).is_err() {
+            assert!(start.elapsed() < START_MAX, "redis-server does not answer");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("redis.sock")
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis+unix://{}", self.socket().display())
+    }
+
+    fn options(&self) -> Options {
+        Options { server: Target::parse(&self.url()), ..Options::default() }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be gone already; there is nothing to keep either way.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn echo(test: &str) -> Vec<(&str, String)> {
+    vec![("lib/say.lua", SAY.to_owned()), ("echo/v1.lua", ECHO.replace("BODY", "")), ("echo/test.lua", test.to_owned())]
+}
+
+fn borrowed<'a>(files: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
+    files.iter().map(|(path, text)| (*path, text.as_str())).collect()
+}
+
+#[test]
+fn the_shipped_scripts_pass_their_tests_on_a_real_server() {
+    let server = Server::start();
+    let suite = Suite::find(None).expect("the built-in scripts are well-formed");
+    let mut report = Vec::new();
+    let tally = runner::run(&suite, &server.options(), &mut report).expect("the run goes on");
+    let report = String::from_utf8_lossy(&report);
+    assert_eq!(tally.failed, 0, "{report}");
+    assert!(tally.passed > 130 && tally.embedded_only > 10, "{report}");
+}
+
+#[test]
+fn tests_that_set_the_clock_are_counted_and_not_judged() {
+    let server = Server::start();
+    let files = echo(
+        "it('a', function() run('echo', { uid = '1' }) end)
+         it('b', function() pcall(clock.advance, 5) assert.equal(1, 2) end)",
+    );
+    let (tally, report) = run(&borrowed(&files), &server.options());
+    assert_eq!((tally.passed, tally.failed, tally.embedded_only), (1, 0, 1), "{report}");
+    assert!(report.ends_with("1 set the clock and run on the embedded store only\n1 passed, 0 failed\n"), "{report}");
+}
+
+#[test]
+fn each_test_finds_the_server_empty_and_hears_its_own_messages() {
+    let server = Server::start();
+    let files = echo(
+        "it('a', function()
+           run('echo', { uid = '1' })
+           redis.call('SET', 'k', 'v')
+           redis.call('PUBLISH', 'os:node:n1', '[[\"close\",\"kicked\"]]')
+           local heard = published()
+           assert.equal('os:node:n1', heard[1].channel)
+           assert.effects('close', heard[1].effects)
+           assert.same({}, published())
+         end)
+         it('b', function() assert.same({}, state()) assert.same({}, published()) end)",
+    );
+    let (tally, report) = run(&borrowed(&files), &server.options());
+    assert_eq!((tally.passed, tally.failed), (2, 0), "{report}");
+}
+
+#[test]
+fn a_database_with_keys_is_left_alone_unless_told_otherwise() {
+    let server = Server::start();
+    let mut link =
+        oneseat::offline::link::Link::open(&Target::parse(&server.url()).expect("an address")).expect("a link");
+    link.call(&[b"SET", b"precious", b"1"]).expect("it is set");
+    let files = echo("it('a', function() run('echo', { uid = '1' }) end)");
+    let suite = Suite::from_tree(&oneseat::script::tree::Tree::of(borrowed(&files)), None).expect("well-formed");
+    let refused = runner::run(&suite, &server.options(), &mut Vec::new());
+    assert!(matches!(refused, Err(RunError::NotEmpty(1))));
+    let options = Options { flush: true, ..server.options() };
+    assert_eq!(runner::run(&suite, &options, &mut Vec::new()).expect("it runs").passed, 1);
+    runner::run(&suite, &server.options(), &mut Vec::new()).expect("a run leaves nothing behind");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named() {
+    let suite = Suite::find(None).expect("the built-in scripts are well-formed");
+    let gone = Path::new("/nonexistent/redis.sock");
+    let options = Options { server: Target::parse(&format!("redis+unix://{}", gone.display())), ..Options::default() };
+    assert!(matches!(runner::run(&suite, &options, &mut Vec::new()), Err(RunError::Server(_))));
+}

@@ -1,0 +1,25 @@
+//! Black-box tests: the real binary, raw sockets, an embedded store and a real `redis-server`.
+//!
+//! Test bodies take the store as an argument and run on both. `tests/defects.md` maps the defects of the system that
+//! this one replaces, and the guarantees, to the tests here.
+
+mod support;
+
+mod answer;
+mod contest;
+mod count;
+mod defect;
+mod denial;
+mod heartbeat;
+mod hostile;
+mod login;
+mod outage;
+mod peer;
+mod profile;
+mod resource;
+mod restart;
+mod script;
+mod start;
+mod stop;
+mod takeover;
+mod ticket;
