@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Gateway;
-use super::connection::Connection;
+use super::connection::Task;
 use super::link::{Host, Link};
 use super::parting;
 use crate::id::Sid;
@@ -62,15 +62,11 @@ fn welcome(gateway: &Arc<Gateway>, stream: TcpStream, peer: SocketAddr) {
         return refuse(gateway, stream, peer);
     }
     let handle = Arc::new(Handle::new(Sid::new(), peer, gateway.now_ms()));
-    let connection = Connection::open(gateway.clone(), stream, handle.clone());
+    let task = Task::open(gateway.clone(), stream, handle.clone());
     if let Some(reason) = gateway.stopping.get() {
         handle.close(*reason, goodbye(*reason));
     }
-    tokio::spawn(async move {
-        // Run through a reference, so that the task holds the connection once.
-        let mut connection = connection;
-        connection.run().await;
-    });
+    tokio::spawn(task);
 }
 
 /// Tells a client that there is no room. It holds no session and is not in the map.

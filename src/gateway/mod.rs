@@ -25,7 +25,7 @@ use tokio::sync::{Notify, Semaphore, watch as signal};
 use tokio::time::Instant;
 
 use crate::config::Config;
-use crate::id::{Rank, Sid};
+use crate::id::{Name, Rank, Sid};
 use crate::reason::Reason;
 use crate::script::Caller;
 use crate::session::{Bounds, EndingQueue, Handle, Map, Patience, SessionRecord, Wheel};
@@ -66,6 +66,8 @@ pub struct Gateway {
     map: Map,
     wheel: Mutex<Wheel>,
     meter: Meter,
+    /// The class of most sessions, which share this one text of it.
+    class: Name,
     /// What the gateway's clock counts from.
     started: Instant,
     /// Set when all are told to go; whoever comes in at that moment is told the same.
@@ -86,6 +88,7 @@ impl Gateway {
             map: Map::new(),
             wheel: Mutex::default(),
             meter: Meter::new(),
+            class: config.seat.class.clone(),
             started: Instant::now(),
             stopping: OnceLock::new(),
             emptied: Notify::new(),

@@ -93,8 +93,11 @@ impl<'a> Asking<'a> {
         }
     }
 
-    fn bind(&mut self, seat: Seat, rank: Rank) {
+    fn bind(&mut self, mut seat: Seat, rank: Rank) {
         let Host { gateway, handle } = self.host;
+        if seat.class == gateway.class {
+            seat.class = gateway.class.clone();
+        }
         let sid = handle.sid();
         let before = handle.seat(seat.clone(), rank, self.digest, gateway.now_ms());
         if before.is_none() {

@@ -84,7 +84,7 @@ async fn defect_05_a_connection_that_dies_during_its_login_leaves_no_ghost() {
     let node = Node::start().await;
     let token = node.ticket(1001).await;
     let mut client = node.connect().await;
-    node.store.command(&["client", "pause", "60000", "all"]);
+    node.store.command(&["client", "pause", "60000", "write"]);
     client.send(1005, &json!({"uid": 1001, "token": token}).to_string()).await;
     drop(client);
     node.store.command(&["client", "unpause"]);
