@@ -27,13 +27,19 @@ pub fn watch(sockets: &Sockets, looked: &Cell<Instant>) -> Verdict {
     }
     looked.set(Instant::now());
     let mut events = Events::with_capacity(256);
-    let Ok(ready) = sockets.wait(&mut events, Some(Duration::ZERO)) else { return Verdict::GoOn };
+    let Ok(ready) = sockets.wait(&mut events, Some(Duration::ZERO)) else {
+        return Verdict::GoOn;
+    };
     let mut verdict = Verdict::GoOn;
     let mut landing = vec![0; 16 * 1024];
     for (id, readable) in ready {
-        let Some(shared) = sockets.connection(id) else { continue };
+        let Some(shared) = sockets.connection(id) else {
+            continue;
+        };
         // The script's own connection is at work further up.
-        let Ok(mut connection) = shared.try_borrow_mut() else { continue };
+        let Ok(mut connection) = shared.try_borrow_mut() else {
+            continue;
+        };
         let (progress, _) =
             if readable { connection.read(&mut landing) } else { (super::connection::Progress::Sent, false) };
         while let Ok(true) = connection.parser.advance() {
@@ -53,7 +59,9 @@ pub fn watch(sockets: &Sockets, looked: &Cell<Instant>) -> Verdict {
 
 /// Answers one request while a script is running.
 fn answer(core: &mut Core, id: ClientId, args: &[&[u8]]) -> Verdict {
-    let Some(client) = core.clients.get_mut(&id) else { return Verdict::GoOn };
+    let Some(client) = core.clients.get_mut(&id) else {
+        return Verdict::GoOn;
+    };
     let mut out = std::mem::take(&mut client.outbox);
     let current = std::mem::replace(&mut core.current, id);
     let mut verdict = Verdict::GoOn;

@@ -43,7 +43,9 @@ impl Connection {
             match self.stream.read(landing) {
                 Ok(0) => return (Progress::Gone, false),
                 Ok(count) => self.parser.buffer_mut().extend_from_slice(&landing[..count]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return (Progress::Waiting, false),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return (Progress::Waiting, false);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return (Progress::Gone, false),
             }

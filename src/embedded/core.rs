@@ -121,7 +121,9 @@ impl Core {
     /// Ends a client's subscriptions, watches and transaction.
     pub fn reset(&mut self, id: ClientId) {
         use super::pubsub::Space;
-        let Some(client) = self.clients.get_mut(&id) else { return };
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
         client.transaction = None;
         let watching = std::mem::take(&mut client.watching);
         for (space, names) in [
@@ -155,7 +157,9 @@ impl Core {
         }
         let receivers = self.pubsub.receivers(channel, shard);
         for (id, pattern) in &receivers {
-            let Some(client) = self.clients.get_mut(id) else { continue };
+            let Some(client) = self.clients.get_mut(id) else {
+                continue;
+            };
             let mut own = Output::new(client.resp3);
             // The reply of the running command is not written yet; what is pushed to its client must follow it.
             let out = if *id == self.current { &mut own } else { &mut client.outbox };

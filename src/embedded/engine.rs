@@ -167,7 +167,9 @@ pub(super) fn run_plain(core: &mut Core, spec: &'static Spec, args: &[&[u8]], ou
     let command = match spec.handler {
         Handler::Plain(command) | Handler::Container(Some(command)) => command,
         Handler::Container(None) => return Err(Fault::arity(spec.name)),
-        Handler::Engine(_) => return Err(Fault::new("ERR This Redis command is not allowed from script")),
+        Handler::Engine(_) => {
+            return Err(Fault::new("ERR This Redis command is not allowed from script"));
+        }
     };
     core.count_call(spec);
     command(&mut Call { core, out }, args)
@@ -194,7 +196,9 @@ fn admit(core: &mut Core, args: &[&[u8]]) -> Result<Option<&'static Spec>, Fault
     if spec.has(flag::UNQUEUED) {
         return Ok(Some(spec));
     }
-    let Some(transaction) = &mut core.client().transaction else { return Ok(Some(spec)) };
+    let Some(transaction) = &mut core.client().transaction else {
+        return Ok(Some(spec));
+    };
     transaction.queue.push(args.iter().map(|arg| arg.to_vec()).collect());
     Ok(None)
 }

@@ -90,7 +90,9 @@ impl Sockets {
     pub fn flush(&self, connection: &mut Connection) {
         let mut core = self.core.borrow_mut();
         let limit = core.config.output_bytes_max;
-        let Some(client) = core.clients.get_mut(&connection.id) else { return };
+        let Some(client) = core.clients.get_mut(&connection.id) else {
+            return;
+        };
         let progress = connection.write(&mut client.outbox.buffer, limit);
         let closing = client.closing;
         drop(core);
@@ -185,7 +187,9 @@ impl EventLoop {
 
     /// Reads from a client, runs what is complete, and answers.
     fn serve(&mut self, id: ClientId, readable: bool) {
-        let Some(shared) = self.sockets.connection(id) else { return };
+        let Some(shared) = self.sockets.connection(id) else {
+            return;
+        };
         let mut connection = shared.borrow_mut();
         if readable {
             let (progress, more) = connection.read(&mut self.landing);
@@ -206,7 +210,9 @@ impl EventLoop {
         let mut out = {
             let mut core = self.sockets.core.borrow_mut();
             let now_us = core.now_us;
-            let Some(client) = core.clients.get_mut(&id) else { return };
+            let Some(client) = core.clients.get_mut(&id) else {
+                return;
+            };
             client.last_seen_us = now_us;
             std::mem::take(&mut client.outbox)
         };

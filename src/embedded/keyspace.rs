@@ -106,7 +106,9 @@ impl Keyspace {
     }
 
     pub fn get_mut<K: Kind>(&mut self, key: &[u8]) -> Result<Option<&mut K>, Fault> {
-        let Some(index) = self.live(key) else { return Ok(None) };
+        let Some(index) = self.live(key) else {
+            return Ok(None);
+        };
         let entry = &mut self.map[index];
         K::of_mut(&mut entry.value).map(Some).ok_or(Fault::WRONG_TYPE)
     }
@@ -147,8 +149,12 @@ impl Keyspace {
     }
 
     fn remove_at(&mut self, index: usize) -> Option<(Box<[u8]>, Entry)> {
+        let deadline_ms = self.map[index].deadline_ms;
         self.set_deadline_at(index, 0);
-        self.map.swap_remove_index(index)
+        let (key, mut entry) = self.map.swap_remove_index(index)?;
+        // Who takes a key out may put it back elsewhere, with the deadline it had.
+        entry.deadline_ms = deadline_ms;
+        Some((key, entry))
     }
 
     /// Removes a key whose collection has become empty; true when it did.
@@ -199,7 +205,9 @@ impl Keyspace {
     pub fn expire_due(&mut self, limit: usize) -> bool {
         use indexmap::map::raw_entry_v1::RawEntryApiV1;
         for _ in 0..limit {
-            let Some(&(deadline, hash)) = self.deadlines.first() else { return false };
+            let Some(&(deadline, hash)) = self.deadlines.first() else {
+                return false;
+            };
             if self.now_ms <= deadline {
                 return false;
             }

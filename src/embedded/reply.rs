@@ -184,7 +184,9 @@ impl<'a> TokenReader<'a> {
     /// The next token.
     pub fn token(&mut self) -> Token<'a> {
         let line = self.take_line();
-        let Some((&kind, body)) = line.split_first() else { return Token::Null };
+        let Some((&kind, body)) = line.split_first() else {
+            return Token::Null;
+        };
         let length = || parse_length(body);
         match kind {
             b'+' => Token::Status(body),

@@ -127,7 +127,9 @@ impl Parser {
     }
 
     fn read_count(&mut self) -> Result<bool, ProtocolError> {
-        let Some((line, next)) = self.line(ProtocolError::CountLine)? else { return Ok(false) };
+        let Some((line, next)) = self.line(ProtocolError::CountLine)? else {
+            return Ok(false);
+        };
         let count = parse_i64(&line[1..]).filter(|count| *count <= ARGUMENTS_MAX).ok_or(ProtocolError::Count)?;
         self.inline = false;
         self.left = Some(count.max(0) as usize);
@@ -162,7 +164,9 @@ impl Parser {
             Some(b'$') => {}
             Some(other) => return Err(ProtocolError::NoDollar(char::from(*other))),
         }
-        let Some((line, next)) = self.line(ProtocolError::BulkLine)? else { return Ok(None) };
+        let Some((line, next)) = self.line(ProtocolError::BulkLine)? else {
+            return Ok(None);
+        };
         let length = parse_i64(&line[1..])
             .filter(|length| (0..=BULK_BYTES_MAX).contains(length))
             .ok_or(ProtocolError::BulkLength)?;

@@ -19,6 +19,9 @@ use super::clock::EngineClock;
 use super::engine::{Engine, EngineOptions};
 use super::event_loop::{self, EventLoop};
 
+/// Scripts may nest JSON a thousand deep; pages of the stack that are not needed are never touched.
+const STACK_BYTES: usize = 32 * 1024 * 1024;
+
 /// How a server is started.
 #[derive(Clone, Debug, Default)]
 pub struct ServerOptions {
@@ -54,7 +57,7 @@ impl Server {
         let waker = Waker::new(poll.registry(), event_loop::WAKE)?;
         let stopping = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopping);
-        let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name("store".into()).stack_size(STACK_BYTES).spawn(move || {
             let clock = EngineClock::System;
             let engine = EngineOptions { clock, strict, capture_published, script_instructions_max, lua_bytes_max };
             let served = EventLoop::new(poll, listener, Engine::new(engine)).and_then(|events| events.run(&stop));

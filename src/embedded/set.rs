@@ -45,7 +45,9 @@ impl Set {
         if let Set::Ints(ints) = self {
             match number::parse_i64(member) {
                 Some(int) => {
-                    let Err(at) = ints.binary_search(&int) else { return false };
+                    let Err(at) = ints.binary_search(&int) else {
+                        return false;
+                    };
                     ints.insert(at, int);
                     if ints.len() > INTS_MAX {
                         self.grow();

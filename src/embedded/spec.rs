@@ -99,15 +99,21 @@ pub struct Call<'a> {
 /// How a command ended; an error replaces whatever it had written.
 pub type Outcome = Result<(), Fault>;
 
+/// A command that works on the state alone.
+pub type PlainCommand = fn(&mut Call<'_>, &[&[u8]]) -> Outcome;
+
+/// A command that runs other commands or scripts.
+pub type EngineCommand = fn(&Engine, ClientId, &[&[u8]], &mut Output) -> Outcome;
+
 /// Who carries out a command.
 #[derive(Clone, Copy)]
 pub enum Handler {
     /// Works on the state alone.
-    Plain(fn(&mut Call<'_>, &[&[u8]]) -> Outcome),
+    Plain(PlainCommand),
     /// Runs other commands or scripts, so it borrows the state itself.
-    Engine(fn(&Engine, ClientId, &[&[u8]], &mut Output) -> Outcome),
+    Engine(EngineCommand),
     /// Has subcommands, and perhaps something to do without one.
-    Container(Option<fn(&mut Call<'_>, &[&[u8]]) -> Outcome>),
+    Container(Option<PlainCommand>),
 }
 
 /// A row of the command table.
@@ -148,7 +154,9 @@ impl Spec {
             }
             Keys::Streams => {
                 let word = args.iter().position(|arg| arg.eq_ignore_ascii_case(b"streams"));
-                let Some(first) = word.map(|at| at + 1) else { return Vec::new() };
+                let Some(first) = word.map(|at| at + 1) else {
+                    return Vec::new();
+                };
                 (first..first + (count - first) / 2).collect()
             }
         }

@@ -15,7 +15,7 @@ use super::spec::flag::{
     ADMIN, ALLOW_BUSY, DENYOOM, FAST, MAY_REPLICATE, NO_MULTI, NOSCRIPT, PUBSUB, READONLY, UNQUEUED, WHILE_SUBSCRIBED,
     WRITE,
 };
-use super::spec::{Call, Family, Handler, Keys, Outcome, Spec};
+use super::spec::{EngineCommand, Family, Handler, Keys, PlainCommand, Spec};
 
 /// No keys.
 const NONE: Keys = Keys::None;
@@ -27,8 +27,6 @@ const TWO: Keys = Keys::Range(1, 2, 1);
 const ALL: Keys = Keys::Range(1, -1, 1);
 /// The argument behind the subcommand is the key.
 const SUB: Keys = Keys::Range(2, 2, 1);
-
-type PlainCommand = fn(&mut Call<'_>, &[&[u8]]) -> Outcome;
 
 const fn row(name: &'static str, arity: i32, flags: u16, keys: Keys, family: Family, run: PlainCommand) -> Spec {
     Spec { name, arity, flags, keys, family, handler: Handler::Plain(run) }
@@ -42,9 +40,6 @@ const fn container(name: &'static str, family: Family) -> Spec {
 const fn container_with(name: &'static str, family: Family, run: PlainCommand) -> Spec {
     Spec { name, arity: -1, flags: 0, keys: NONE, family, handler: Handler::Container(Some(run)) }
 }
-
-type EngineCommand =
-    fn(&super::engine::Engine, super::client::ClientId, &[&[u8]], &mut super::reply::Output) -> Outcome;
 
 const fn engine(name: &'static str, arity: i32, flags: u16, keys: Keys, family: Family, run: EngineCommand) -> Spec {
     Spec { name, arity, flags, keys, family, handler: Handler::Engine(run) }

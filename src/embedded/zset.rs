@@ -295,7 +295,7 @@ mod tests {
         let mut seed = 7;
         for step in 0..6000 {
             let name = format!("m{}", random(&mut seed) % 3000);
-            if random(&mut seed) % 4 == 0 {
+            if random(&mut seed).is_multiple_of(4) {
                 let there = model.iter().any(|(_, other)| *other == name);
                 assert_eq!(zset.remove(name.as_bytes()).is_some(), there);
                 model.retain(|(_, other)| *other != name);

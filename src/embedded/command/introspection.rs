@@ -228,7 +228,9 @@ pub fn command_getkeys(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 
 /// HELP of any container: its subcommands.
 pub fn help(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    let Some(container) = table::find(args[0]) else { return Err(Fault::SYNTAX) };
+    let Some(container) = table::find(args[0]) else {
+        return Err(Fault::SYNTAX);
+    };
     let title = container.name.to_ascii_uppercase();
     let names = subcommands(container).into_iter().filter_map(|spec| spec.name.split_once('|'));
     let mut lines = vec![format!("{title} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")];

@@ -42,7 +42,9 @@ fn move_key(call: &mut Call<'_>, args: &[&[u8]], only_free: bool) -> Result<bool
     if only_free && db.exists(args[2]) {
         return Ok(false);
     }
-    let Some(entry) = db.remove(args[1]) else { return Err(Fault::NO_KEY) };
+    let Some(entry) = db.remove(args[1]) else {
+        return Err(Fault::NO_KEY);
+    };
     db.put(args[2], entry.value, false);
     db.set_deadline(args[2], entry.deadline_ms);
     db.touch(args[1], class::GENERIC, "rename_from");

@@ -44,7 +44,9 @@ pub fn rpushx(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 /// Takes up to `count` items from one end and removes the key when nothing is left.
 fn take(call: &mut Call<'_>, key: &[u8], front: bool, count: usize) -> Result<Option<Vec<Box<[u8]>>>, Fault> {
     let db = &mut call.core.db;
-    let Some(list) = db.get_mut::<List>(key)? else { return Ok(None) };
+    let Some(list) = db.get_mut::<List>(key)? else {
+        return Ok(None);
+    };
     let count = count.min(list.len());
     let items: Vec<_> = std::iter::from_fn(|| list.pop(front)).take(count).collect();
     if !items.is_empty() {
@@ -112,7 +114,9 @@ pub fn lindex(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 
 pub fn lset(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let db = &mut call.core.db;
-    let Some(list) = db.get_mut::<List>(args[1])? else { return Err(Fault::NO_KEY) };
+    let Some(list) = db.get_mut::<List>(args[1])? else {
+        return Err(Fault::NO_KEY);
+    };
     let index = integer(args[2])?;
     let at = position(index, list.len()).ok_or(Fault::INDEX)?;
     list.queue()[at] = args[3].into();

@@ -73,7 +73,9 @@ pub fn scan(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let mut found = Vec::new();
     for key in keys {
         // Looking at a key removes it when it has expired.
-        let Some(entry) = call.core.db.find(&key) else { continue };
+        let Some(entry) = call.core.db.find(&key) else {
+            continue;
+        };
         let wanted = scan.kind.as_ref().is_none_or(|kind| kind == entry.value.type_name().as_bytes());
         if wanted && scan.matches(&key) {
             found.push(key);

@@ -57,7 +57,9 @@ impl AddOptions {
 
     /// The score that a member gets; none when the options forbid the change.
     fn score(&self, old: Option<f64>, given: f64) -> Result<Option<f64>, Fault> {
-        let Some(old) = old else { return Ok((!self.only_existing).then_some(given)) };
+        let Some(old) = old else {
+            return Ok((!self.only_existing).then_some(given));
+        };
         if self.only_new {
             return Ok(None);
         }
@@ -197,7 +199,9 @@ type Taken = Vec<(Vec<u8>, f64)>;
 
 fn take(call: &mut Call<'_>, key: &[u8], highest: bool, count: usize) -> Result<Taken, Fault> {
     let db = &mut call.core.db;
-    let Some(zset) = db.get_mut::<Zset>(key)? else { return Ok(Vec::new()) };
+    let Some(zset) = db.get_mut::<Zset>(key)? else {
+        return Ok(Vec::new());
+    };
     let length = zset.len();
     let pair = |member: &crate::embedded::zset::Member| (member.name().to_vec(), member.score());
     let taken: Taken = if highest {

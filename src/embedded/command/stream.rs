@@ -266,7 +266,9 @@ pub fn xread(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
         let stream = call.core.db.get::<Stream>(key)?;
         let last = stream.map_or(StreamId::MIN, |stream| stream.last_id);
         let after = if *id == b"$" { last } else { parse_id(id, 0)? };
-        let Some((stream, first)) = stream.and_then(|stream| Some((stream, after.next()?))) else { continue };
+        let Some((stream, first)) = stream.and_then(|stream| Some((stream, after.next()?))) else {
+            continue;
+        };
         let found: Vec<_> = stream.entries.range(first..).take(count).collect();
         if found.is_empty() {
             continue;
@@ -330,7 +332,9 @@ pub fn xinfo_stream(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
         [word, limit, count] if is(word, "full") && is(limit, "count") => (true, integer(count)?.max(0) as usize),
         _ => return Err(Fault::SYNTAX),
     };
-    let Some(stream) = call.core.db.get::<Stream>(args[2])? else { return Err(Fault::NO_KEY) };
+    let Some(stream) = call.core.db.get::<Stream>(args[2])? else {
+        return Err(Fault::NO_KEY);
+    };
     let out = &mut *call.out;
     let first = stream.entries.first_key_value();
     out.map(if full { 9 } else { 10 });

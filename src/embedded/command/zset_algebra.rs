@@ -97,7 +97,9 @@ fn weigh(score: f64, weight: f64) -> f64 {
 
 fn combine(inputs: &[Zset], operation: Operation, options: &Options) -> Zset {
     let mut result = Zset::default();
-    let Some((first, others)) = inputs.split_first() else { return result };
+    let Some((first, others)) = inputs.split_first() else {
+        return result;
+    };
     if operation == Operation::Union {
         for (input, weight) in inputs.iter().zip(&options.weights) {
             for member in input.iter() {

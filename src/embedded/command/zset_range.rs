@@ -131,7 +131,9 @@ impl<'a> Query<'a> {
             if !store && is(arg, "withscores") {
                 with_scores = true;
             } else if is(arg, "limit") {
-                let (Some(offset), Some(count)) = (rest.next(), rest.next()) else { return Err(Fault::SYNTAX) };
+                let (Some(offset), Some(count)) = (rest.next(), rest.next()) else {
+                    return Err(Fault::SYNTAX);
+                };
                 limit = Some((integer(offset)?, integer(count)?));
             } else if generic && is(arg, "rev") {
                 reversed = true;
@@ -163,7 +165,9 @@ impl<'a> Query<'a> {
         zset.refresh();
         let mut ranks = self.bounds.ranks(zset, self.reversed);
         if let Some((offset, count)) = self.limit {
-            let Ok(offset) = usize::try_from(offset) else { return Vec::new() };
+            let Ok(offset) = usize::try_from(offset) else {
+                return Vec::new();
+            };
             let length = ranks.end.saturating_sub(ranks.start);
             let skip = offset.min(length);
             let keep = usize::try_from(count).unwrap_or(usize::MAX).min(length - skip);

@@ -129,7 +129,7 @@ fn options(lua: &Lua, module: &Table, settings: &Shared) -> mlua::Result<()> {
         boolean(args, 0, &mut settings.decode_invalid);
         Ok(settings.decode_invalid)
     })?;
-    option(lua, module, settings, "encode_invalid_numbers", |lua, args, settings| invalid_numbers(lua, args, settings))
+    option(lua, module, settings, "encode_invalid_numbers", invalid_numbers)
 }
 
 fn boolean(args: &MultiValue, index: usize, setting: &mut bool) {
@@ -161,14 +161,16 @@ fn integer(
 }
 
 fn invalid_numbers(lua: &Lua, args: &MultiValue, settings: &mut Settings) -> mlua::Result<Value> {
-    match args.get(0) {
+    match args.front() {
         None | Some(Value::Nil) => {}
         Some(Value::Boolean(true)) => settings.encode_invalid = InvalidNumbers::Allow,
         Some(Value::Boolean(false)) => settings.encode_invalid = InvalidNumbers::Refuse,
         Some(Value::String(text)) if text.as_bytes() == "null" => settings.encode_invalid = InvalidNumbers::Null,
         Some(Value::String(text)) if text.as_bytes() == "on" => settings.encode_invalid = InvalidNumbers::Allow,
         Some(Value::String(text)) if text.as_bytes() == "off" => settings.encode_invalid = InvalidNumbers::Refuse,
-        Some(_) => return Err(bad_argument(lua, 1, "encode_invalid_numbers", "invalid option")),
+        Some(_) => {
+            return Err(bad_argument(lua, 1, "encode_invalid_numbers", "invalid option"));
+        }
     }
     Ok(match settings.encode_invalid {
         InvalidNumbers::Refuse => Value::Boolean(false),

@@ -102,7 +102,9 @@ impl Decoder<'_> {
             return Ok(table);
         }
         loop {
-            let Token::String(key) = token else { return Err(self.unexpected("object key string", &token, start)) };
+            let Token::String(key) = token else {
+                return Err(self.unexpected("object key string", &token, start));
+            };
             match self.token() {
                 (Token::Colon, _) => {}
                 (other, start) => return Err(self.unexpected("colon", &other, start)),
@@ -113,7 +115,9 @@ impl Decoder<'_> {
             match self.token() {
                 (Token::ObjectEnd, _) => break,
                 (Token::Comma, _) => (token, start) = self.token(),
-                (other, start) => return Err(self.unexpected("comma or object end", &other, start)),
+                (other, start) => {
+                    return Err(self.unexpected("comma or object end", &other, start));
+                }
             }
         }
         self.depth -= 1;
@@ -146,7 +150,9 @@ impl Decoder<'_> {
             self.at += 1;
         }
         let start = self.at;
-        let Some(&byte) = self.text.get(start) else { return (Token::End, start) };
+        let Some(&byte) = self.text.get(start) else {
+            return (Token::End, start);
+        };
         let single = match byte {
             b'{' => Some(Token::ObjectBegin),
             b'}' => Some(Token::ObjectEnd),

@@ -27,7 +27,9 @@ impl Encoder<'_> {
             Value::Nil => self.out.extend_from_slice(b"null"),
             Value::Table(table) => self.table(table, depth + 1)?,
             Value::LightUserData(pointer) if pointer.0.is_null() => self.out.extend_from_slice(b"null"),
-            other => return Err(format!("Cannot serialise {}: type not supported", other.type_name())),
+            other => {
+                return Err(format!("Cannot serialise {}: type not supported", other.type_name()));
+            }
         }
         Ok(())
     }
@@ -35,7 +37,9 @@ impl Encoder<'_> {
     fn number(&mut self, value: f64) -> Result<(), String> {
         if !value.is_finite() {
             match self.settings.encode_invalid {
-                InvalidNumbers::Refuse => return Err("Cannot serialise number: must not be NaN or Inf".into()),
+                InvalidNumbers::Refuse => {
+                    return Err("Cannot serialise number: must not be NaN or Inf".into());
+                }
                 InvalidNumbers::Null => {
                     self.out.extend_from_slice(b"null");
                     return Ok(());
@@ -137,7 +141,9 @@ impl Encoder<'_> {
                 Value::String(text) => self.string(&text.as_bytes()),
                 Value::Number(number) => self.key_number(*number),
                 Value::Integer(number) => self.key_number(*number as f64),
-                _ => return Err(format!("Cannot serialise {}: table key must be a number or string", key.type_name())),
+                _ => {
+                    return Err(format!("Cannot serialise {}: table key must be a number or string", key.type_name()));
+                }
             }
             self.out.push(b':');
             self.value(value, depth)?;

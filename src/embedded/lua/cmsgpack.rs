@@ -38,7 +38,7 @@ fn write(out: &mut Vec<u8>, value: &Value, depth: usize) -> mlua::Result<()> {
             encode::write_str_len(out, text.as_bytes().len() as u32).map(|_| out.extend_from_slice(&text.as_bytes()))
         }
         Value::Boolean(value) => encode::write_bool(out, *value).map_err(encode::ValueWriteError::InvalidDataWrite),
-        Value::Integer(value) => encode::write_sint(out, *value as i64).map(drop),
+        Value::Integer(value) => encode::write_sint(out, *value).map(drop),
         Value::Number(value) => write_number(out, *value),
         Value::Table(table) if depth < NESTING_MAX => return write_table(out, table, depth),
         _ => encode::write_nil(out).map_err(encode::ValueWriteError::InvalidMarkerWrite),
@@ -184,12 +184,12 @@ impl<'a> Reader<'a> {
 
 /// The three ways to unpack: everything, one value from an offset, up to some values from an offset.
 fn unpack(lua: &Lua, args: &MultiValue, name: &str) -> mlua::Result<MultiValue> {
-    let text = match args.get(0) {
+    let text = match args.front() {
         Some(value) => lua.coerce_string(value.clone())?,
         None => None,
     };
     let Some(text) = text else {
-        let got = args.get(0).map_or("no value", Value::type_name);
+        let got = args.front().map_or("no value", Value::type_name);
         return Err(bad_argument(lua, 1, name, &format!("string expected, got {got}")));
     };
     let optional = |index: usize, default: f64| match args.get(index) {

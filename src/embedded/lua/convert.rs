@@ -91,7 +91,7 @@ impl Names {
     fn write_at(&self, value: &Value, resp3: bool, out: &mut Output, depth: usize) -> mlua::Result<()> {
         match value {
             Value::String(text) => out.bulk(&text.as_bytes()),
-            Value::Integer(number) => out.integer(*number as i64),
+            Value::Integer(number) => out.integer(*number),
             Value::Number(number) => out.integer(truncate(*number)),
             Value::Boolean(value) if resp3 => out.boolean(*value),
             Value::Boolean(true) => out.integer(1),
@@ -181,5 +181,5 @@ impl Names {
 
 /// A number as the integer that a C cast gives on x86: toward zero, the lowest one when it does not fit.
 fn truncate(number: f64) -> i64 {
-    if number >= -9223372036854775808.0 && number < 9223372036854775808.0 { number as i64 } else { i64::MIN }
+    if (-9223372036854775808.0..9223372036854775808.0).contains(&number) { number as i64 } else { i64::MIN }
 }

@@ -13,7 +13,9 @@ pub struct Flags {
 
 /// Splits a script into its flags (none without a shebang) and its body, which keeps its line numbers.
 pub fn split(source: &[u8]) -> Result<(Option<Flags>, &[u8]), Fault> {
-    let Some(rest) = source.strip_prefix(b"#!") else { return Ok((None, source)) };
+    let Some(rest) = source.strip_prefix(b"#!") else {
+        return Ok((None, source));
+    };
     let end = rest.iter().position(|byte| *byte == b'\n').ok_or(Fault::new("ERR Invalid script shebang"))?;
     let line = String::from_utf8_lossy(&rest[..end]).into_owned();
     let mut words = line.split_ascii_whitespace();
@@ -31,7 +33,9 @@ pub fn split(source: &[u8]) -> Result<(Option<Flags>, &[u8]), Fault> {
                 "allow-oom" => flags.allow_oom = true,
                 // These speak of replicas and clusters, which this store is not.
                 "allow-stale" | "no-cluster" | "allow-cross-slot-keys" => {}
-                _ => return Err(Fault::new(format!("ERR Unexpected flag in script shebang: {name}"))),
+                _ => {
+                    return Err(Fault::new(format!("ERR Unexpected flag in script shebang: {name}")));
+                }
             }
         }
     }

@@ -202,9 +202,13 @@ impl Host {
         Ok(Err(match value {
             Value::Table(failure) => describe(script, &failure)?,
             Value::Error(error) => self.fatal(script, &error),
-            // Lua calls no handler when memory is out; its bare message comes through.
-            Value::String(text) => self.fatal(script, &mlua::Error::MemoryError(text.to_string_lossy())),
-            _ => Fault::new(format!("ERR unknown error script: {}, on @user_script:1.", script.digest)),
+            // Out of memory, or an error while an error was handled: Lua has no place to report then.
+            other => {
+                let text = other.to_string().unwrap_or_default();
+                // What filled the memory is garbage now, and Lua 5.1 would only look for it at its own pace.
+                self.lua.gc_collect()?;
+                Fault::new(format!("ERR {text} script: {}, on @user_script:1.", script.digest))
+            }
         }))
     }
 
@@ -239,7 +243,9 @@ fn describe(script: &Script, failure: &Table) -> mlua::Result<Fault> {
 
 /// In strict mode all keys of a call must lie in one hash slot.
 fn check_slots(keys: &[&[u8]]) -> Outcome {
-    let Some((first, rest)) = keys.split_first() else { return Ok(()) };
+    let Some((first, rest)) = keys.split_first() else {
+        return Ok(());
+    };
     match rest.iter().find(|key| slot_of(key) != slot_of(first)) {
         None => Ok(()),
         Some(key) => Err(Fault::new(format!(

@@ -72,7 +72,9 @@ pub fn unwrap(error: &Error) -> Raised {
 
 /// A caught error as the script may see it, and whether it must go on up.
 pub fn translate(lua: &Lua, caught: Value) -> mlua::Result<(Value, bool)> {
-    let Value::Error(error) = &caught else { return Ok((caught, false)) };
+    let Value::Error(error) = &caught else {
+        return Ok((caught, false));
+    };
     match unwrap(error) {
         Raised::Fatal(_) => Ok((caught, true)),
         Raised::Message(text) => Ok((Value::String(lua.create_string(text)?), false)),

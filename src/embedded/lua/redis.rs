@@ -7,7 +7,7 @@ use mlua::{Lua, MultiValue, Table, Value};
 use smallvec::SmallVec;
 
 use super::convert::Names;
-use super::raise::{Raised, error_table, raise};
+use super::raise::{Raised, error_table};
 use crate::embedded::command::connection::REDIS_VERSION;
 use crate::embedded::core::Core;
 use crate::embedded::engine::{resolve, run_plain};
@@ -133,6 +133,11 @@ fn admit(core: &mut Core, args: &[&[u8]]) -> Result<&'static Spec, Fault> {
     Ok(spec)
 }
 
+/// A mistake in the use of a function, raised as a table like that of a failed command.
+fn fault(text: &str) -> mlua::Error {
+    mlua::Error::external(Raised::Command(format!("ERR {text}")))
+}
+
 /// Builds the table.
 pub fn table(lua: &Lua, binding: &Rc<Binding>) -> mlua::Result<Table> {
     let redis = lua.create_table()?;
@@ -184,30 +189,30 @@ fn constants(redis: &Table) -> mlua::Result<()> {
 
 fn set_resp(lua: &Lua, binding: &Binding, args: &MultiValue) -> mlua::Result<()> {
     if args.len() != 1 {
-        return Err(raise(lua, "redis.setresp() requires one argument."));
+        return Err(fault("redis.setresp() requires one argument."));
     }
     match lua.coerce_number(args[0].clone())? {
         Some(2.0) => binding.resp3.set(false),
         Some(3.0) => binding.resp3.set(true),
-        _ => return Err(raise(lua, "RESP version must be 2 or 3.")),
+        _ => return Err(fault("RESP version must be 2 or 3.")),
     }
     Ok(())
 }
 
 /// There is one user who may do everything, so only unknown commands are refused.
-fn acl_check_cmd(lua: &Lua, args: MultiValue) -> mlua::Result<bool> {
-    let words = command_words(&args).map_err(|fault| raise(lua, fault.0))?;
+fn acl_check_cmd(_: &Lua, args: MultiValue) -> mlua::Result<bool> {
+    let words = command_words(&args).map_err(|fault| mlua::Error::external(Raised::Command(fault.0.into_owned())))?;
     let words: ArgList<'_> = words.iter().map(Word::bytes).collect();
     match resolve(&words) {
         Ok(_) => Ok(true),
-        Err(_) => Err(raise(lua, "Invalid command passed to redis.acl_check_cmd()")),
+        Err(_) => Err(fault("Invalid command passed to redis.acl_check_cmd()")),
     }
 }
 
 /// `error_reply` and `status_reply`: a table with one field.
 fn one_field(lua: &Lua, args: MultiValue, field: &str) -> mlua::Result<Value> {
     let table = lua.create_table()?;
-    let text = match (args.len(), args.get(0)) {
+    let text = match (args.len(), args.front()) {
         (1, Some(Value::String(text))) => text.as_bytes().to_vec(),
         _ => {
             table.raw_set("err", "ERR wrong number or type of arguments")?;
@@ -227,7 +232,7 @@ fn error_text(text: &[u8]) -> Vec<u8> {
 
 fn sha1hex(lua: &Lua, args: MultiValue) -> mlua::Result<String> {
     if args.len() != 1 {
-        return Err(raise(lua, "wrong number of arguments"));
+        return Err(fault("wrong number of arguments"));
     }
     let text = lua.coerce_string(args[0].clone())?;
     let bytes = text.as_ref().map(|text| text.as_bytes().to_vec()).unwrap_or_default();
@@ -236,12 +241,12 @@ fn sha1hex(lua: &Lua, args: MultiValue) -> mlua::Result<String> {
 
 fn log(lua: &Lua, args: MultiValue) -> mlua::Result<()> {
     if args.len() < 2 {
-        return Err(raise(lua, "redis.log() requires two arguments or more."));
+        return Err(fault("redis.log() requires two arguments or more."));
     }
     let level = match &args[0] {
         Value::Number(level) => *level,
         Value::Integer(level) => *level as f64,
-        _ => return Err(raise(lua, "First argument must be a number (log level).")),
+        _ => return Err(fault("First argument must be a number (log level).")),
     };
     let mut words = Vec::new();
     for value in args.iter().skip(1) {
@@ -255,17 +260,17 @@ fn log(lua: &Lua, args: MultiValue) -> mlua::Result<()> {
         1 => tracing::debug!(text, "a script logged"),
         2 => tracing::info!(text, "a script logged"),
         3 => tracing::warn!(text, "a script logged"),
-        _ => return Err(raise(lua, "Invalid log level.")),
+        _ => return Err(fault("Invalid log level.")),
     }
     Ok(())
 }
 
 fn set_repl(lua: &Lua, args: MultiValue) -> mlua::Result<()> {
     if args.len() != 1 {
-        return Err(raise(lua, "redis.set_repl() requires one argument."));
+        return Err(fault("redis.set_repl() requires one argument."));
     }
     match lua.coerce_number(args[0].clone())? {
         Some(flags) if (0.0..=3.0).contains(&flags) => Ok(()),
-        _ => Err(raise(lua, "Invalid replication flags. Please use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")),
+        _ => Err(fault("Invalid replication flags. Please use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")),
     }
 }

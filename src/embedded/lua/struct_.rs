@@ -87,7 +87,9 @@ impl<'a> Format<'a> {
                 }
                 size
             }
-            other => return Err(raise(self.lua, format_args!("invalid format option '{}'", char::from(other)))),
+            other => {
+                return Err(raise(self.lua, format_args!("invalid format option '{}'", char::from(other))));
+            }
         })
     }
 

@@ -1,0 +1,11 @@
+//! The embedded store from outside: the same bodies against it and against a real `redis-server`.
+
+mod client;
+mod clients;
+mod commands;
+mod engine;
+mod hostile;
+mod pubsub;
+mod scripts;
+mod store;
+mod transactions;
