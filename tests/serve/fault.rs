@@ -114,6 +114,7 @@ fn g12_lost_replies_leave_neither_ghosts_nor_holes() {
         logins.into_iter().flat_map(|login| login.join().expect("a login thread ends well")).collect()
     });
     assert!(seated.len() > 20, "hardly anybody got in: {}", seated.len());
+    server.admin.wait_ready();
     server.wait_sessions(seated.len());
     for session in &mut seated {
         session.beat();
