@@ -23,15 +23,12 @@ use crate::script::standing::Standing;
 /// Milliseconds that a client is asked to wait before it tries again while Redis does not answer.
 const RETRY_AFTER_MS: u64 = 1_000;
 /// First words of errors with which Redis says that it did not run the script.
-const NOT_RUN: [&str; 8] =
-    ["LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", NO_ROUTE];
+const NOT_RUN: [&str; 9] =
+    ["LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "OOM", NO_ROUTE];
 /// The client's own words, of kind `Unknown` like most errors of Redis, for a call that it had no connection for.
 const NO_ROUTE: &str = "Failed to route command";
 /// As before, for a call that it may have written in part.
 const NOT_ANSWERED: [&str; 2] = ["Too many failed write attempts", "Missing expected connection"];
-
-/// What the client library says when it has no connection to write to. It calls that an unknown error.
-const NOT_SENT: &str = "Failed to route command.";
 
 /// Why a call gave no effects.
 #[derive(Debug, ThisError)]
@@ -199,7 +196,7 @@ fn away(cause: &str) -> CallError {
 /// Sorts an error of the client by what it says about the script: not run, perhaps run, or run and failed.
 fn explain(script: &Script, error: &Error) -> CallError {
     let details = error.details();
-    if details == NOT_SENT || NOT_RUN.iter().any(|word| details.starts_with(word)) {
+    if NOT_RUN.iter().any(|word| details.starts_with(word)) {
         return away(details);
     }
     if NOT_ANSWERED.iter().any(|words| details.starts_with(words)) {

@@ -10,6 +10,7 @@ mod contest;
 mod count;
 mod defect;
 mod denial;
+mod fault;
 mod heartbeat;
 mod hostile;
 mod login;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
+use serde_json::json;
 
 use crate::support::{Client, RedisServer, Session, Setup, StoreKind, on_both_stores};
 
@@ -47,13 +48,32 @@ fn an_interrupt_ends_well_too(store: StoreKind) {
 }
 
 #[test]
-fn a_client_that_does_not_read_delays_the_stop_no_longer_than_allowed() {
-    let mut server = Setup::new(StoreKind::Embedded).set("gateway.shutdown_ms", 1000).start();
-    let _silent: Vec<Session> = (1001..1011).map(|uid| server.session(uid)).collect();
+fn clients_that_do_not_close_delay_the_stop_no_longer_than_allowed() {
+    let setup = Setup::new(StoreKind::Embedded).set("gateway.shutdown_ms", 1000).set("kick.grace_ms", 600_000);
+    let mut server = setup.start();
+    let _stubborn: Vec<Session> = (1001..1011).map(|uid| server.session(uid)).collect();
     server.signal(Signal::TERM);
     let (code, took) = server.wait_exit();
     assert_eq!(code, Some(0), "{}", server.log());
     assert!(took < STOP_MAX, "{took:?}");
+}
+
+#[test]
+fn a_stop_in_the_midst_of_logins_leaves_no_ghost() {
+    let mut server = Setup::new(StoreKind::Redis).start();
+    for round in 0..3_u64 {
+        let tokens: Vec<String> = (0..40).map(|uid| server.admin.token(1000 + uid)).collect();
+        let mut clients: Vec<Client> = tokens.iter().map(|_| server.connect()).collect();
+        for (uid, (client, token)) in (1000..).zip(clients.iter_mut().zip(&tokens)) {
+            client.send(1005, &json!({ "uid": uid, "token": token }));
+        }
+        server.signal(Signal::TERM);
+        let (code, took) = server.wait_exit();
+        assert_eq!(code, Some(0), "round {round}: {}", server.log());
+        assert!(took < STOP_MAX, "round {round}: {took:?}");
+        assert_eq!(server.roster(), [""; 0], "round {round}");
+        server.start_again();
+    }
 }
 
 #[test]

@@ -75,9 +75,11 @@ impl Admin {
         trail.iter().map(|entry| entry["event"].as_str().expect("an event is a word").to_owned()).collect()
     }
 
-    /// What the directory says of a node.
+    /// What the directory says of a node; `None` where it does not know it, or the store is away.
     pub fn node(&self, name: &str) -> Option<Value> {
-        list(&self.get("/v1/nodes"), "nodes").into_iter().find(|node| node["name"] == name)
+        let (_, text) = self.try_get("/v1/nodes").filter(|(status, _)| *status == 200)?;
+        let nodes = serde_json::from_str(&text).unwrap_or_else(|error| panic!("/v1/nodes answers {text}: {error}"));
+        list(&nodes, "nodes").into_iter().find(|node| node["name"] == name)
     }
 
     /// Waits until the node takes newcomers.

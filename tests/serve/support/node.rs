@@ -292,6 +292,11 @@ impl Server {
         value.map_or(0, |value| value.parse().unwrap_or_else(|error| panic!("{series} is {value}: {error}")))
     }
 
+    /// Files and sockets that the process has open.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("the process lives").count()
+    }
+
     /// What the server has logged so far.
     pub fn log(&self) -> String {
         read_log(self.own.path())
