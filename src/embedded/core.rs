@@ -65,6 +65,8 @@ pub struct Core {
     /// State of the generator behind random picks.
     pub random: u64,
     pub run_id: String,
+    /// Scripts that EVALSHA finds.
+    pub cached_scripts: usize,
     /// Somebody asked the store to end.
     pub shutdown: bool,
     next_client: ClientId,
@@ -89,6 +91,7 @@ impl Core {
             published: capture_published.then(Vec::new),
             random: now_us | 1,
             run_id: sha1_smol::Sha1::from(now_us.to_le_bytes()).digest().to_string(),
+            cached_scripts: 0,
             shutdown: false,
             next_client: 1,
         };
@@ -192,6 +195,9 @@ impl Core {
 
     /// Counts an error reply by its code.
     pub fn count_error(&mut self, fault: &Fault) {
+        if fault.counted {
+            return;
+        }
         *self.stats.errors.entry(fault.code().to_string()).or_default() += 1;
     }
 

@@ -100,7 +100,7 @@ impl Engine {
         if let Err(fault) = outcome {
             out.buffer.truncate(start);
             core.count_error(&fault);
-            out.error(fault.0.as_bytes());
+            out.error(fault.text.as_bytes());
         }
         core.publish_events();
         let client = core.client();
@@ -199,6 +199,7 @@ fn admit(core: &mut Core, args: &[&[u8]]) -> Result<Option<&'static Spec>, Fault
     let Some(transaction) = &mut core.client().transaction else {
         return Ok(Some(spec));
     };
+    transaction.deny_oom |= spec.has(flag::DENYOOM);
     transaction.queue.push(args.iter().map(|arg| arg.to_vec()).collect());
     Ok(None)
 }

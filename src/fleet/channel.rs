@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
 use fred::types::Value;
 use tokio::sync::Notify;
@@ -59,17 +58,8 @@ fn carry_out(gateway: &Gateway, value: Value) {
 }
 
 fn decode(bytes: &[u8]) -> Option<Vec<crate::script::Effect>> {
-    let Item::List(items) = item(serde_json::from_slice(bytes).ok()?)? else { return None };
+    let Item::List(items) = Item::from_json(serde_json::from_slice(bytes).ok()?)? else { return None };
     decode_effects(items).ok()
-}
-
-fn item(value: serde_json::Value) -> Option<Item> {
-    match value {
-        serde_json::Value::Number(number) => number.as_i64().map(Item::Integer),
-        serde_json::Value::String(text) => Some(Item::Text(Bytes::from(text))),
-        serde_json::Value::Array(values) => values.into_iter().map(item).collect::<Option<_>>().map(Item::List),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

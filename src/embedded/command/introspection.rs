@@ -48,6 +48,7 @@ fn section(core: &Core, name: &str) -> String {
             format!("used_memory_rss:{}", core.used_memory()),
             format!("maxmemory:{}", core.config.maxmemory),
             "maxmemory_policy:noeviction".into(),
+            format!("number_of_cached_scripts:{}", core.cached_scripts),
         ],
         "persistence" => vec!["loading:0".into(), "rdb_bgsave_in_progress:0".into(), "aof_enabled:0".into()],
         "stats" => stats(core),

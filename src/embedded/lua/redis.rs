@@ -108,7 +108,7 @@ fn run_from_script(core: &mut Core, args: &[&[u8]], out: &mut Output) -> Outcome
 
 fn admit(core: &mut Core, args: &[&[u8]]) -> Result<&'static Spec, Fault> {
     let spec = resolve(args).map_err(|fault| {
-        if fault.0.starts_with("ERR wrong number") {
+        if fault.text.starts_with("ERR wrong number") {
             Fault::new("ERR Wrong number of args calling Redis command from script")
         } else {
             Fault::new("ERR Unknown Redis command called from script")
@@ -143,13 +143,13 @@ pub fn table(lua: &Lua, binding: &Rc<Binding>) -> mlua::Result<Table> {
     let redis = lua.create_table()?;
     let shared = Rc::clone(binding);
     let call = move |lua: &Lua, args: MultiValue| {
-        shared.call(lua, &args)?.map_err(|fault| mlua::Error::external(Raised::Command(fault.0.into_owned())))
+        shared.call(lua, &args)?.map_err(|fault| mlua::Error::external(Raised::Command(fault.text.into_owned())))
     };
     redis.raw_set("call", lua.create_function(call)?)?;
     let shared = Rc::clone(binding);
     let pcall = move |lua: &Lua, args: MultiValue| match shared.call(lua, &args)? {
         Ok(value) => Ok(value),
-        Err(fault) => error_table(lua, &fault.0).map(Value::Table),
+        Err(fault) => error_table(lua, &fault.text).map(Value::Table),
     };
     redis.raw_set("pcall", lua.create_function(pcall)?)?;
     let shared = Rc::clone(binding);
@@ -201,7 +201,8 @@ fn set_resp(lua: &Lua, binding: &Binding, args: &MultiValue) -> mlua::Result<()>
 
 /// There is one user who may do everything, so only unknown commands are refused.
 fn acl_check_cmd(_: &Lua, args: MultiValue) -> mlua::Result<bool> {
-    let words = command_words(&args).map_err(|fault| mlua::Error::external(Raised::Command(fault.0.into_owned())))?;
+    let words =
+        command_words(&args).map_err(|fault| mlua::Error::external(Raised::Command(fault.text.into_owned())))?;
     let words: ArgList<'_> = words.iter().map(Word::bytes).collect();
     match resolve(&words) {
         Ok(_) => Ok(true),
