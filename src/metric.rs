@@ -51,7 +51,7 @@ macro_rules! metrics {
 metrics! {
     Connections: Gauge "oneseat_connections" [] "Client connections open now, logged in or not.",
     Sessions: Gauge "oneseat_sessions" [] "Sessions held now.",
-    Logins: Counter "oneseat_logins_total" ["outcome"] "Logins answered: seated, refused, away, lost, failed.",
+    Logins: Counter "oneseat_logins_total" ["outcome"] "Logins answered: seated, the word of the refusal, away, lost, failed.",
     Takeovers: Counter "oneseat_takeovers_total" [] "Logins on this node that displaced another session.",
     Kicks: Counter "oneseat_kicks_total" ["outcome"]
         "Kicked sessions: told, then closed by the client or forced; late where another close came first.",

@@ -20,6 +20,8 @@ use super::spec::flag;
 /// Time between two looks at the sockets.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
+const BUSY: &str = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+
 /// Looks at the sockets once.
 pub fn watch(sockets: &Sockets, looked: &Cell<Instant>) -> Verdict {
     if looked.get().elapsed() < LOOK_EVERY {
@@ -67,17 +69,18 @@ fn answer(core: &mut Core, id: ClientId, args: &[&[u8]]) -> Verdict {
     let mut verdict = Verdict::GoOn;
     let outcome = match resolve(args) {
         Ok(spec) if spec.name == "script|kill" => kill(core, &mut out).map(|()| verdict = Verdict::Kill),
-        Ok(spec) if spec.has(flag::ALLOW_BUSY) => run_plain(core, spec, args, &mut out),
-        Ok(_) => {
-            Err(Fault::new("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."))
+        Ok(spec) if spec.name == "exec" && core.client().transaction.take().is_some() => {
+            Err(Fault::new(format!("EXECABORT Transaction discarded because of: {BUSY}")))
         }
+        Ok(spec) if spec.has(flag::ALLOW_BUSY) => run_plain(core, spec, args, &mut out),
+        Ok(_) => Err(Fault::new(BUSY)),
         Err(fault) => Err(fault),
     };
     if let Err(fault) = outcome {
         if let Some(transaction) = &mut core.client().transaction {
             transaction.aborted = true;
         }
-        out.error(fault.0.as_bytes());
+        out.error(fault.text.as_bytes());
     }
     let client = core.client();
     out.resp3 = client.resp3;

@@ -18,6 +18,8 @@ pub struct Transaction {
     pub queue: Vec<Vec<Vec<u8>>>,
     /// A queued command was refused, so EXEC will be, too.
     pub aborted: bool,
+    /// One of the commands may need memory.
+    pub deny_oom: bool,
 }
 
 /// Which replies a client wants.

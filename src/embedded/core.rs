@@ -29,6 +29,16 @@ pub struct ScriptRun {
     pub declared: Option<Vec<Vec<u8>>>,
 }
 
+/// Counters of one command.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    pub calls: u64,
+    /// Refused before it ran.
+    pub rejected: u64,
+    /// Ran and answered with an error.
+    pub failed: u64,
+}
+
 /// Counters since the start.
 #[derive(Debug, Default)]
 pub struct Stats {
@@ -36,8 +46,8 @@ pub struct Stats {
     pub connections: u64,
     pub keyspace_hits: u64,
     pub keyspace_misses: u64,
-    /// Calls by the position of the command in the table.
-    pub calls: Vec<u64>,
+    /// By the position of the command in the table.
+    pub tallies: Vec<Tally>,
     /// Error replies by code.
     pub errors: BTreeMap<String, u64>,
 }
@@ -65,6 +75,8 @@ pub struct Core {
     /// State of the generator behind random picks.
     pub random: u64,
     pub run_id: String,
+    /// Scripts that EVALSHA finds.
+    pub cached_scripts: usize,
     /// Somebody asked the store to end.
     pub shutdown: bool,
     next_client: ClientId,
@@ -89,6 +101,7 @@ impl Core {
             published: capture_published.then(Vec::new),
             random: now_us | 1,
             run_id: sha1_smol::Sha1::from(now_us.to_le_bytes()).digest().to_string(),
+            cached_scripts: 0,
             shutdown: false,
             next_client: 1,
         };
@@ -192,6 +205,9 @@ impl Core {
 
     /// Counts an error reply by its code.
     pub fn count_error(&mut self, fault: &Fault) {
+        if fault.counted {
+            return;
+        }
         *self.stats.errors.entry(fault.code().to_string()).or_default() += 1;
     }
 

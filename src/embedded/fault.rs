@@ -2,9 +2,14 @@
 
 use std::borrow::Cow;
 
-/// The text of an error reply, beginning with its code.
+/// An error reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault(pub Cow<'static, str>);
+pub struct Fault {
+    /// Begins with the error's code.
+    pub text: Cow<'static, str>,
+    /// The statistics have counted it already, when a script's command failed with it.
+    pub counted: bool,
+}
 
 impl Fault {
     pub const WRONG_TYPE: Fault = fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
@@ -21,7 +26,7 @@ impl Fault {
 
     /// An error whose text is put together at run time.
     pub fn new(text: impl Into<Cow<'static, str>>) -> Fault {
-        Fault(text.into())
+        Fault { text: text.into(), counted: false }
     }
 
     /// The error of a command with too few or too many arguments.
@@ -31,11 +36,11 @@ impl Fault {
 
     /// The first word of the text.
     pub fn code(&self) -> &str {
-        self.0.split(' ').next().unwrap_or_default()
+        self.text.split(' ').next().unwrap_or_default()
     }
 }
 
 /// An error with a text known at compile time.
 pub const fn fixed(text: &'static str) -> Fault {
-    Fault(Cow::Borrowed(text))
+    Fault { text: Cow::Borrowed(text), counted: false }
 }

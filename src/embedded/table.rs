@@ -254,7 +254,7 @@ pub static COMMANDS: &[Spec] = &[
     engine("script|kill", 2, NOSCRIPT | ALLOW_BUSY, NONE, Family::Scripting, script::kill),
     engine("script|load", 3, NOSCRIPT, NONE, Family::Scripting, script::load),
     // The store.
-    row("cluster", -2, 0, NONE, Family::Server, server::cluster),
+    row("cluster", -2, NOSCRIPT, NONE, Family::Server, server::cluster),
     container_with("command", Family::Server, introspection::command),
     row("command|count", 2, 0, NONE, Family::Server, introspection::command_count),
     row("command|docs", -2, 0, NONE, Family::Server, introspection::command_docs),
@@ -271,6 +271,9 @@ pub static COMMANDS: &[Spec] = &[
     row("flushall", -1, W, NONE, Family::Server, server::flush),
     row("flushdb", -1, W, NONE, Family::Server, server::flush),
     row("info", -1, 0, NONE, Family::Server, introspection::info),
+    container("memory", Family::Server),
+    row("memory|help", 2, 0, NONE, Family::Server, introspection::help),
+    row("memory|usage", -3, R, SUB, Family::Server, server::memory_usage),
     row("role", 1, NOSCRIPT | FAST, NONE, Family::Server, server::role),
     row("shutdown", -1, ADMIN | NOSCRIPT | NO_MULTI | ALLOW_BUSY, NONE, Family::Server, server::shutdown),
     row("time", 1, FAST, NONE, Family::Server, server::time),
@@ -302,9 +305,4 @@ pub fn find_subcommand(container: &str, word: &[u8]) -> Option<&'static Spec> {
 /// The row of a command in the table.
 pub fn position(spec: &'static Spec) -> usize {
     BY_NAME.get(spec.name.as_bytes()).copied().unwrap_or_default()
-}
-
-/// Number of rows.
-pub fn len() -> usize {
-    COMMANDS.len()
 }

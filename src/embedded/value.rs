@@ -45,6 +45,20 @@ impl Value {
         }
     }
 
+    /// About how many bytes it takes: its content and what this engine keeps beside each element.
+    pub fn byte_size(&self) -> usize {
+        const TABLE_SLOT: usize = 40;
+        const MEMBER: usize = 60;
+        match self {
+            Value::Text(text) => text.capacity(),
+            Value::List(list) => list.iter().map(|item| item.len() + 16).sum(),
+            Value::Hash(hash) => hash.iter().map(|(field, value)| field.len() + value.len() + TABLE_SLOT).sum(),
+            Value::Set(set) => set.members().iter().map(|member| member.len() + TABLE_SLOT).sum(),
+            Value::Zset(zset) => zset.iter().map(|member| member.name().len() + MEMBER).sum(),
+            Value::Stream(stream) => stream.entries.values().map(|entry| entry.byte_len() + TABLE_SLOT).sum(),
+        }
+    }
+
     /// Whether nothing is left in it; such a key is removed, except a stream or a string.
     pub fn is_empty(&self) -> bool {
         match self {

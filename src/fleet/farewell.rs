@@ -24,10 +24,14 @@ pub async fn work(caller: Arc<Caller>, endings: Arc<EndingQueue>) {
     loop {
         let batch = endings.take(BATCH_MAX).await;
         let unanswered = report(&caller, batch).await;
-        endings.finish();
-        if !unanswered.is_empty() {
+        let is_answered = unanswered.is_empty();
+        if !is_answered {
             tracing::debug!(count = unanswered.len(), "endings without an answer are tried again");
             endings.put_back(unanswered);
+        }
+        // Only now, or whoever waits for the end of all endings would not see those that go round again.
+        endings.finish();
+        if !is_answered {
             tokio::time::sleep(RETRY_PAUSE).await;
         }
     }

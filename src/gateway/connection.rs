@@ -6,7 +6,7 @@
 
 use std::future::{Future, poll_fn};
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -129,7 +129,11 @@ impl Connection {
     async fn ask(&mut self, request: LoginRequest) -> Answer {
         let Self { gateway, handle, link } = self;
         let host = Host { gateway, handle };
-        let mut asking = std::pin::pin!(login::ask(host, request));
+        // The logins that wait for a permit are small; those in flight are not, and the store's time is bounded.
+        let mut asking = pin!(async {
+            let _permit = gateway.logins.acquire().await;
+            Box::pin(login::ask(host, request)).await
+        });
         poll_fn(|context| {
             // A broken connection shows at the next turn; the answer has to be carried out in any case.
             let _ = link.poll_write(context, host);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Gateway;
@@ -23,8 +24,12 @@ pub(super) const REFUSALS_MAX: usize = 256;
 /// Pause after an error that the next attempt would meet again, such as running out of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Connections that the system may hold for this process while it is busy; a storm of clients is not turned away.
+const BACKLOG: i32 = 4_096;
+
 /// Accepts for as long as it is polled.
 pub(super) async fn accept(gateway: &Arc<Gateway>, listener: &TcpListener) {
+    prepare(gateway, listener);
     let mut is_failing = false;
     loop {
         match listener.accept().await {
@@ -43,6 +48,15 @@ pub(super) async fn accept(gateway: &Arc<Gateway>, listener: &TcpListener) {
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+}
+
+/// What every connection inherits: the system holds no more for a client that does not read than the mailbox does.
+fn prepare(gateway: &Gateway, listener: &TcpListener) {
+    let socket = SockRef::from(listener);
+    let prepared = socket.listen(BACKLOG).and_then(|()| socket.set_send_buffer_size(gateway.options.bounds.bytes_max));
+    if let Err(error) = prepared {
+        tracing::warn!(%error, "the listening socket keeps the system's defaults");
     }
 }
 

@@ -11,6 +11,9 @@ use crate::session::Ending;
 use crate::wire::body::{goodbye, refusal, try_again};
 use crate::wire::{LoginRequest, ReplyCode, message};
 
+/// Logins in flight at once: enough to keep the store busy, few enough for it to answer well within its time.
+pub(super) const IN_FLIGHT_MAX: usize = 1_024;
+
 /// What a login came to.
 #[derive(Debug)]
 pub(super) enum Answer {
@@ -29,7 +32,9 @@ pub(super) async fn ask(host: Host<'_>, request: LoginRequest) -> Answer {
     let LoginRequest { uid, token } = request;
     let digest = TokenDigest::of(&token);
     drop(token);
-    host.handle.begin_login();
+    if !host.handle.begin_login() {
+        return Answer::Unanswered;
+    }
     let arguments = Arguments::new()
         .with(Argument::Sid, host.handle.sid().to_string())
         .with(Argument::Uid, uid.to_string())
@@ -44,13 +49,13 @@ pub(super) async fn ask(host: Host<'_>, request: LoginRequest) -> Answer {
     if matches!(outcome, Err(CallError::Lost { .. })) && !was_seated {
         finish_for_good(host, uid.clone());
     }
-    conclude(host, uid, asking.is_outranked(), &outcome)
+    conclude(host, &uid, &asking, &outcome)
 }
 
 /// Whatever went wrong, the client gets an answer to its login.
 fn answer_client(host: Host<'_>, asking: &Asking<'_>, uid: &Uid, outcome: &Result<(), CallError>) {
     let frame = match outcome {
-        Ok(()) if asking.has_replied() => return,
+        Ok(()) if asking.replied().is_some() => return,
         Ok(()) => {
             tracing::error!(%uid, sid = %host.handle.sid(), "the login script answered nothing to its client");
             refusal(message::LOGIN_REPLY, ReplyCode::Internal, None)
@@ -79,12 +84,13 @@ fn finish_for_good(host: Host<'_>, uid: Uid) {
     host.handle.close(Reason::Internal, goodbye(Reason::Internal));
 }
 
-fn conclude(host: Host<'_>, uid: Uid, is_outranked: bool, outcome: &Result<(), CallError>) -> Answer {
+fn conclude(host: Host<'_>, uid: &Uid, asking: &Asking<'_>, outcome: &Result<(), CallError>) -> Answer {
     let (sid, address) = (host.handle.sid(), host.handle.peer());
     let seated = host.handle.uid();
+    let code = asking.replied().unwrap_or(ReplyCode::Internal);
     let label = match outcome {
         Ok(()) if seated.is_some() => "seated",
-        Ok(()) => "refused",
+        Ok(()) => code.word(),
         Err(CallError::Away { .. }) => "away",
         Err(CallError::Lost { .. }) => "lost",
         Err(_) => "failed",
@@ -92,9 +98,9 @@ fn conclude(host: Host<'_>, uid: Uid, is_outranked: bool, outcome: &Result<(), C
     Metric::Logins.counter_of(label).increment(1);
     tracing::info!(%uid, %sid, %address, outcome = label, "a login was answered");
     match seated {
-        Some(_) if is_outranked => Answer::Outranked,
+        Some(_) if asking.is_outranked() => Answer::Outranked,
         Some(uid) => Answer::Seated(uid),
-        None if outcome.is_ok() => Answer::Refused,
+        None if outcome.is_ok() && !code.is_retryable() => Answer::Refused,
         None => Answer::Unanswered,
     }
 }

@@ -74,6 +74,9 @@ pub struct Gateway {
     stopping: OnceLock<Reason>,
     /// Woken when the last connection is gone.
     emptied: Notify,
+    /// Logins that may be in flight. Those over it wait here, in turn: in a storm the store answers each in time, where
+    /// all at once would time out together.
+    logins: Semaphore,
     /// Connections that are being told that there are too many.
     refusals: Arc<Semaphore>,
 }
@@ -92,6 +95,7 @@ impl Gateway {
             started: Instant::now(),
             stopping: OnceLock::new(),
             emptied: Notify::new(),
+            logins: Semaphore::new(login::IN_FLIGHT_MAX),
             refusals: Arc::new(Semaphore::new(listener::REFUSALS_MAX)),
         })
     }

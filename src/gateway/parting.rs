@@ -28,13 +28,22 @@ struct Parted {
 /// Writes what waits and waits for the client to close, at most for the grace time.
 pub(super) async fn part(host: Host<'_>, link: &mut Link) {
     let closing = host.handle.closing().unwrap_or(Closing { reason: None, by: ClosedBy::Client });
-    let parted = let_go(host, link, closing.by != ClosedBy::Kick).await;
+    if let Some(reason) = closing.reason {
+        Metric::Closes.counter_of(reason.as_str()).increment(1);
+    }
+    if closing.reason == Some(Reason::Expired) && closing.by == ClosedBy::Node {
+        Metric::Expiries.counter().increment(1);
+    }
+    let is_kick = closing.by == ClosedBy::Kick;
+    let parted = let_go(host, link, is_kick).await;
     if parted.is_forced {
         link.abort();
     }
     let reason = closing.reason.map_or("left", Reason::as_str);
     tracing::debug!(sid = %host.handle.sid(), reason, told = parted.is_told, forced = parted.is_forced, "a connection ended");
-    count(closing, parted);
+    if is_kick {
+        Metric::Kicks.counter_of(if parted.is_forced { "forced" } else { "closed" }).increment(1);
+    }
 }
 
 /// A session that was bound too late waits for the kick that tells it so. If none comes, it is told here, and the
@@ -55,7 +64,7 @@ pub(super) async fn await_notice(host: Host<'_>, link: &mut Link) {
     host.handle.close(Reason::Displaced, goodbye(Reason::Displaced));
 }
 
-async fn let_go(host: Host<'_>, link: &mut Link, ends_stream: bool) -> Parted {
+async fn let_go(host: Host<'_>, link: &mut Link, is_kick: bool) -> Parted {
     let mut grace = pin!(sleep(host.gateway.options.grace));
     let (mut is_told, mut has_closed) = (false, false);
     let is_forced = poll_fn(|context| {
@@ -64,8 +73,9 @@ async fn let_go(host: Host<'_>, link: &mut Link, ends_stream: bool) -> Parted {
                 Poll::Ready(Err(_)) => return Poll::Ready(false),
                 Poll::Ready(Ok(())) => {
                     is_told = true;
-                    if ends_stream {
-                        link.finish();
+                    match is_kick {
+                        true => Metric::Kicks.counter_of("told").increment(1),
+                        false => link.finish(),
                     }
                 }
                 Poll::Pending => {}
@@ -80,20 +90,4 @@ async fn let_go(host: Host<'_>, link: &mut Link, ends_stream: bool) -> Parted {
     })
     .await;
     Parted { is_told, is_forced }
-}
-
-fn count(closing: Closing, parted: Parted) {
-    if let Some(reason) = closing.reason {
-        Metric::Closes.counter_of(reason.as_str()).increment(1);
-    }
-    match closing {
-        Closing { by: ClosedBy::Kick, .. } => {
-            if parted.is_told {
-                Metric::Kicks.counter_of("told").increment(1);
-            }
-            Metric::Kicks.counter_of(if parted.is_forced { "forced" } else { "closed" }).increment(1);
-        }
-        Closing { reason: Some(Reason::Expired), .. } => Metric::Expiries.counter().increment(1),
-        _ => {}
-    }
 }

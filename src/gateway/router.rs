@@ -16,6 +16,7 @@ use crate::reason::Reason;
 use crate::script::{Arguments, CallError, Effect};
 use crate::session::{Bound, Ending, Handle, Kicked, Pushed};
 use crate::wire::body::{goodbye, refusal};
+use crate::wire::message::parse_code;
 use crate::wire::{ReplyCode, encode};
 
 /// Scripts that may call each other for one request.
@@ -26,19 +27,20 @@ pub(super) struct Asking<'a> {
     host: Host<'a>,
     /// Digest of the token that a bind is due to.
     digest: TokenDigest,
-    has_replied: bool,
+    /// The `error` of the last answer that a script gave to the client.
+    replied: Option<ReplyCode>,
     is_outranked: bool,
 }
 
 impl<'a> Asking<'a> {
     /// Nothing has been asked yet.
     pub fn new(host: Host<'a>, digest: TokenDigest) -> Self {
-        Self { host, digest, has_replied: false, is_outranked: false }
+        Self { host, digest, replied: None, is_outranked: false }
     }
 
-    /// Whether a script answered the client.
-    pub fn has_replied(&self) -> bool {
-        self.has_replied
+    /// What a script answered the client; `None` while it has not.
+    pub fn replied(&self) -> Option<ReplyCode> {
+        self.replied
     }
 
     /// Whether a higher rank holds the seat that was bound.
@@ -53,10 +55,7 @@ impl<'a> Asking<'a> {
         let mut todo = VecDeque::from(caller.run(script, Some(uid), arguments).await?);
         let (mut calls, mut outcome) = (1, Ok(()));
         while let Some(effect) = todo.pop_front() {
-            let Effect::Call { script, uid, arguments } = effect else {
-                self.carry_out(effect);
-                continue;
-            };
+            let Some((script, uid, arguments)) = self.carry_out(effect) else { continue };
             calls += 1;
             let answer = match calls <= CALLS_MAX {
                 true => caller.run(&script, Some(&uid), arguments).await,
@@ -70,13 +69,14 @@ impl<'a> Asking<'a> {
         outcome
     }
 
-    fn carry_out(&mut self, effect: Effect) {
+    /// Carries out one effect; a call is answered, for it takes time.
+    fn carry_out(&mut self, effect: Effect) -> Option<(String, Uid, Arguments<'static>)> {
         let Host { gateway, handle } = self.host;
         match effect {
             Effect::Reply { id, body } => {
-                self.has_replied = true;
-                gateway
-                    .push(handle, gateway.frame(id, &body).unwrap_or_else(|| refusal(id, ReplyCode::Internal, None)));
+                let frame = gateway.frame(id, &body);
+                self.replied = Some(frame.as_ref().map_or(ReplyCode::Internal, |_| parse_code(&body)));
+                gateway.push(handle, frame.unwrap_or_else(|| refusal(id, ReplyCode::Internal, None)));
             }
             Effect::Bind { seat, rank } => self.bind(seat, rank),
             Effect::Close { reason } => {
@@ -89,8 +89,9 @@ impl<'a> Asking<'a> {
                 gateway.kick(sid, reason, id, &body);
             }
             Effect::Deliver { sid, id, body } => gateway.deliver(sid, id, &body),
-            Effect::Call { .. } => unreachable!("calls are taken out before"),
+            Effect::Call { script, uid, arguments } => return Some((script, uid, arguments)),
         }
+        None
     }
 
     fn bind(&mut self, mut seat: Seat, rank: Rank) {

@@ -80,8 +80,6 @@ impl EndingQueue {
     pub async fn take(&self, count_max: usize) -> Vec<Ending> {
         loop {
             let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
             if let Some(batch) = self.try_take(count_max) {
                 return batch;
             }
@@ -112,8 +110,6 @@ impl EndingQueue {
     pub async fn drained(&self) {
         loop {
             let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
             let is_drained = {
                 let waiting = self.lock();
                 waiting.queue.is_empty() && !waiting.in_hand

@@ -17,6 +17,7 @@ use crate::session::closing::{ClosedBy, Closing};
 use crate::session::ending::Ending;
 use crate::session::mailbox::{Bounds, Mailbox};
 use crate::session::patience::{Look, Patience};
+use crate::session::record::SessionRecord;
 
 /// Milliseconds after which a login that is still in flight is looked at again.
 const LOGIN_LOOK_MS: u64 = 1_000;
@@ -86,20 +87,6 @@ pub enum Kicked {
     Late,
 }
 
-/// A session as the fleet's verify needs it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SessionRecord {
-    pub sid: Sid,
-    pub seat: Seat,
-    pub rank: Rank,
-    /// As scripts take it: 32 hexadecimal digits.
-    pub token_digest: String,
-    /// Address of the client.
-    pub address: SocketAddr,
-    /// The gateway's clock when the seat was taken.
-    pub since_ms: u64,
-}
-
 impl Handle {
     /// A connection that was accepted just now.
     pub fn new(sid: Sid, peer: SocketAddr, now_ms: u64) -> Self {
@@ -157,17 +144,27 @@ impl Handle {
         }
     }
 
-    /// A login is sent to the store now; kicks and frames of others wait for `end_login`.
-    pub fn begin_login(&self) {
-        self.lock().login = Some(Box::default());
+    /// A login is sent to the store now; kicks and frames of others wait for `end_login`. Answers whether it may: a
+    /// connection that is closing asks for nothing any more.
+    pub fn begin_login(&self) -> bool {
+        let mut state = self.lock();
+        let is_open = state.closing.is_none();
+        if is_open {
+            state.login = Some(Box::default());
+        }
+        is_open
     }
 
     /// The session holds this seat. Answers the seat that it held before, if any.
     pub fn seat(&self, seat: Seat, rank: Rank, token_digest: TokenDigest, now_ms: u64) -> Option<Seat> {
         self.hear(now_ms);
         let mut state = self.lock();
-        let since_ms = state.seated.as_ref().map_or(now_ms, |seated| seated.since_ms);
-        state.seated.replace(Seated { seat, rank, token_digest, since_ms }).map(|seated| seated.seat)
+        let before = state.seated.take();
+        let since_ms = before.as_ref().map_or(now_ms, |seated| seated.since_ms);
+        // Answers may come in another order than they were given; a rank only grows.
+        let known = before.as_ref().filter(|seated| seated.seat == seat).map_or(rank, |seated| seated.rank);
+        state.seated = Some(Seated { seat, rank: rank.max(known), token_digest, since_ms });
+        before.map(|seated| seated.seat)
     }
 
     /// The rank of the seat has changed in the store. `None` if nothing is held here any more.
@@ -177,7 +174,7 @@ impl Handle {
             return None;
         }
         let seated = state.seated.as_mut()?;
-        seated.rank = rank;
+        seated.rank = seated.rank.max(rank);
         Some(seated.seat.clone())
     }
 

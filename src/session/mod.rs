@@ -9,12 +9,14 @@ pub mod handle;
 pub mod mailbox;
 pub mod map;
 pub mod patience;
+pub mod record;
 pub mod wheel;
 
 pub use closing::{ClosedBy, Closing};
 pub use ending::{Ending, EndingQueue};
-pub use handle::{Handle, Kicked, Pushed, SessionRecord};
+pub use handle::{Handle, Kicked, Pushed};
 pub use mailbox::{Bounds, Mailbox};
 pub use map::{Bound, Map};
 pub use patience::{Look, Patience};
+pub use record::SessionRecord;
 pub use wheel::Wheel;

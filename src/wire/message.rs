@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::id::Uid;
+use crate::wire::code::ReplyCode;
 
 pub const LOGIN: u16 = 1005;
 pub const LOGIN_REPLY: u16 = 1006;
@@ -119,6 +120,16 @@ pub fn parse_sender(id: u16, body: &[u8]) -> Result<Option<Uid>, Flaw> {
         }),
         _ => Ok(None),
     }
+}
+
+/// Reads the `error` of a body that a script made. What is not there or unknown counts as a fault of this side.
+pub fn parse_code(body: &[u8]) -> ReplyCode {
+    #[derive(Deserialize)]
+    struct Body {
+        error: u16,
+    }
+    let number = serde_json::from_slice::<Body>(body).map(|body| body.error).ok();
+    ReplyCode::ALL.into_iter().find(|code| Some(code.number()) == number).unwrap_or(ReplyCode::Internal)
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Flaw> {
@@ -250,6 +261,15 @@ mod tests {
         assert_eq!(login(&nested(DEPTH_MAX)), Err(Flaw::Depth));
         assert_eq!(login(&nested(5_000)), Err(Flaw::Depth));
         assert!(login(r#"{"uid":1,"token":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"[{"}"#).is_ok());
+    }
+
+    #[test]
+    fn the_code_of_a_scripts_answer_is_read_and_an_odd_one_is_a_fault() {
+        assert_eq!(parse_code(br#"{"error":0,"uid":7}"#), ReplyCode::Success);
+        assert_eq!(parse_code(br#"{"uid":7,"error":1010}"#), ReplyCode::TicketInvalid);
+        for body in [&b"{}"[..], b"[]", b"{\"error\":7}", b"{\"error\":\"0\"}"] {
+            assert_eq!(parse_code(body), ReplyCode::Internal);
+        }
     }
 
     #[test]

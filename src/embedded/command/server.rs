@@ -79,6 +79,23 @@ pub fn shutdown(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     Ok(())
 }
 
+pub fn memory_usage(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
+    match &args[3..] {
+        [] => {}
+        // The whole value is always looked at, so the number of samples is only checked.
+        [word, samples] if is(word, "samples") => {
+            super::positive(samples)?;
+        }
+        _ => return Err(Fault::SYNTAX),
+    }
+    const KEY: usize = 80;
+    match call.core.db.find(args[2]).map(|entry| entry.value.byte_size()) {
+        Some(bytes) => call.out.count(bytes + args[2].len() + KEY),
+        None => call.out.null(),
+    }
+    Ok(())
+}
+
 pub fn config_get(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let patterns: Vec<Vec<u8>> = args[2..].iter().map(|arg| arg.to_ascii_lowercase()).collect();
     let wanted = |name: &str| patterns.iter().any(|pattern| glob::matches(pattern, name.as_bytes()));

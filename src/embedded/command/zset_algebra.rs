@@ -183,7 +183,7 @@ pub fn zdiffstore(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 }
 
 pub fn zintercard(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    let (keys, end) = counted_keys(args, 1)?;
+    let (keys, end) = keys(args, 1)?;
     let limit = card_limit(&args[end..])?;
     let inputs = keys.iter().map(|key| members(call, key)).collect::<Result<Vec<_>, _>>()?;
     let options = Options { weights: vec![1.0; inputs.len()], aggregate: Aggregate::Sum, with_scores: false };

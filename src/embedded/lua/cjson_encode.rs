@@ -83,70 +83,65 @@ impl Encoder<'_> {
         if depth > self.settings.encode_depth_max {
             return Err(format!("Cannot serialise, excessive nesting ({depth})"));
         }
-        let pairs: Vec<(Value, Value)> =
-            table.pairs::<Value, Value>().collect::<mlua::Result<_>>().map_err(|error| error.to_string())?;
-        match self.array_length(&pairs)? {
-            Some(length) => self.array(&pairs, length, depth),
-            None => self.object(&pairs, depth),
+        match self.array_length(table)? {
+            Some(length) => self.array(table, length, depth),
+            None => self.object(table, depth),
         }
     }
 
-    /// The length of the array that these pairs are; none when they are an object.
-    fn array_length(&self, pairs: &[(Value, Value)]) -> Result<Option<usize>, String> {
-        let mut highest = 0;
-        for (key, _) in pairs {
-            match array_index(key) {
+    /// The length of the array that a table is; none when it is an object.
+    ///
+    /// Tables are walked twice instead of collected: every value held in Rust takes a slot of Lua's bounded stack.
+    fn array_length(&self, table: &Table) -> Result<Option<usize>, String> {
+        let (mut highest, mut count) = (0, 0);
+        for pair in table.pairs::<Value, Value>() {
+            let (key, _) = pair.map_err(|error| error.to_string())?;
+            match array_index(&key) {
                 Some(index) => highest = highest.max(index),
                 None => return Ok(None),
             }
+            count += 1;
         }
         if highest == 0 {
             return Ok(None);
         }
         let settings = self.settings;
-        let sparse = settings.sparse_ratio > 0
-            && highest > pairs.len() * settings.sparse_ratio
-            && highest > settings.sparse_safe;
+        let sparse =
+            settings.sparse_ratio > 0 && highest > count * settings.sparse_ratio && highest > settings.sparse_safe;
         if sparse && !settings.sparse_convert {
             return Err("Cannot serialise table: excessively sparse array".into());
         }
         Ok((!sparse).then_some(highest))
     }
 
-    fn array(&mut self, pairs: &[(Value, Value)], length: usize, depth: usize) -> Result<(), String> {
-        let mut items = vec![&Value::Nil; length];
-        for (key, value) in pairs {
-            if let Some(index) = array_index(key) {
-                items[index - 1] = value;
-            }
-        }
+    fn array(&mut self, table: &Table, length: usize, depth: usize) -> Result<(), String> {
         self.out.push(b'[');
-        for (index, item) in items.into_iter().enumerate() {
-            if index > 0 {
+        for index in 1..=length {
+            if index > 1 {
                 self.out.push(b',');
             }
-            self.value(item, depth)?;
+            let item: Value = table.raw_get(index).map_err(|error| error.to_string())?;
+            self.value(&item, depth)?;
         }
         self.out.push(b']');
         Ok(())
     }
 
-    fn object(&mut self, pairs: &[(Value, Value)], depth: usize) -> Result<(), String> {
+    fn object(&mut self, table: &Table, depth: usize) -> Result<(), String> {
         self.out.push(b'{');
-        for (index, (key, value)) in pairs.iter().enumerate() {
+        for (index, pair) in table.pairs::<Value, Value>().enumerate() {
+            let (key, value) = pair.map_err(|error| error.to_string())?;
             if index > 0 {
                 self.out.push(b',');
             }
-            match key {
+            match &key {
                 Value::String(text) => self.string(&text.as_bytes()),
                 Value::Number(number) => self.key_number(*number),
                 Value::Integer(number) => self.key_number(*number as f64),
-                _ => {
-                    return Err(format!("Cannot serialise {}: table key must be a number or string", key.type_name()));
-                }
+                _ => return Err(format!("Cannot serialise {}: table key must be a number or string", key.type_name())),
             }
             self.out.push(b':');
-            self.value(value, depth)?;
+            self.value(&value, depth)?;
         }
         self.out.push(b'}');
         Ok(())

@@ -58,25 +58,28 @@ fn write_number(out: &mut Vec<u8>, value: f64) -> Result<(), encode::ValueWriteE
 }
 
 fn write_table(out: &mut Vec<u8>, table: &Table, depth: usize) -> mlua::Result<()> {
-    let pairs: Vec<(Value, Value)> = table.pairs::<Value, Value>().collect::<mlua::Result<_>>()?;
     let index = |key: &Value| match key {
         Value::Integer(index) => Some(*index as f64),
         Value::Number(index) if index.fract() == 0.0 => Some(*index),
         _ => None,
     };
-    let highest = pairs.iter().try_fold(0.0, |highest: f64, (key, _)| {
-        index(key).filter(|index| *index >= 1.0).map(|index| highest.max(index))
-    });
-    let length = pairs.len() as u32;
-    if highest == Some(pairs.len() as f64) {
+    let (mut highest, mut length) = (Some(0.0), 0);
+    for pair in table.pairs::<Value, Value>() {
+        let key = index(&pair?.0).filter(|index| *index >= 1.0);
+        highest = highest.zip(key).map(|(highest, key)| f64::max(highest, key));
+        length += 1;
+    }
+    if highest == Some(f64::from(length)) {
         encode::write_array_len(out, length).map_err(mlua::Error::external)?;
-        return (1..=pairs.len()).try_for_each(|index| write(out, &table.raw_get(index)?, depth + 1));
+        return (1..=length).try_for_each(|index| write(out, &table.raw_get(index)?, depth + 1));
     }
     encode::write_map_len(out, length).map_err(mlua::Error::external)?;
-    pairs.iter().try_for_each(|(key, value)| {
-        write(out, key, depth + 1)?;
-        write(out, value, depth + 1)
-    })
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair?;
+        write(out, &key, depth + 1)?;
+        write(out, &value, depth + 1)?;
+    }
+    Ok(())
 }
 
 /// Reads values from one place of a text to another.

@@ -2,6 +2,7 @@
 
 use mlua::{Lua, LuaString, Table, Value};
 
+use crate::embedded::fault::Fault;
 use crate::embedded::reply::{Output, Token, TokenReader};
 
 /// Deepest nesting of a table that becomes a reply.
@@ -88,6 +89,14 @@ impl Names {
         self.write_at(value, script_resp3, out, 0)
     }
 
+    /// The error that a script returned, rather than raised; it is an answer like any other but for the statistics.
+    pub fn returned_error(&self, value: &Value) -> mlua::Result<Option<Fault>> {
+        let Value::Table(table) = value else { return Ok(None) };
+        let Value::String(text) = table.raw_get(&self.err)? else { return Ok(None) };
+        let counted = table.raw_get::<Value>("ignore_error_stats_update")?.as_boolean() == Some(true);
+        Ok(Some(Fault { counted, ..Fault::new(text.to_string_lossy()) }))
+    }
+
     fn write_at(&self, value: &Value, resp3: bool, out: &mut Output, depth: usize) -> mlua::Result<()> {
         match value {
             Value::String(text) => out.bulk(&text.as_bytes()),
@@ -134,19 +143,18 @@ impl Names {
     /// Writes a table that stands for a map, a set, a big number or a verbatim text.
     fn write_wrapped(&self, table: &Table, resp3: bool, out: &mut Output, depth: usize) -> mlua::Result<bool> {
         if let Value::Table(map) = table.raw_get(&self.map)? {
-            let pairs = map.pairs::<Value, Value>().collect::<mlua::Result<Vec<_>>>()?;
-            out.map(pairs.len());
-            for (key, value) in &pairs {
-                self.write_at(key, resp3, out, depth + 1)?;
-                self.write_at(value, resp3, out, depth + 1)?;
+            out.map(map.pairs::<Value, Value>().count());
+            for pair in map.pairs::<Value, Value>() {
+                let (key, value) = pair?;
+                self.write_at(&key, resp3, out, depth + 1)?;
+                self.write_at(&value, resp3, out, depth + 1)?;
             }
             return Ok(true);
         }
         if let Value::Table(set) = table.raw_get(&self.set)? {
-            let members = set.pairs::<Value, Value>().collect::<mlua::Result<Vec<_>>>()?;
-            out.set(members.len());
-            for (member, _) in &members {
-                self.write_at(member, resp3, out, depth + 1)?;
+            out.set(set.pairs::<Value, Value>().count());
+            for pair in set.pairs::<Value, Value>() {
+                self.write_at(&pair?.0, resp3, out, depth + 1)?;
             }
             return Ok(true);
         }
@@ -166,16 +174,12 @@ impl Names {
 
     fn write_array(&self, table: &Table, resp3: bool, out: &mut Output, depth: usize) -> mlua::Result<()> {
         // The first nil ends the array, so its length is found by walking.
-        let mut items = Vec::with_capacity(table.raw_len());
-        loop {
-            let item: Value = table.raw_get(items.len() + 1)?;
-            if item.is_nil() {
-                break;
-            }
-            items.push(item);
+        let mut length = 0;
+        while !table.raw_get::<Value>(length + 1)?.is_nil() {
+            length += 1;
         }
-        out.array(items.len());
-        items.iter().try_for_each(|item| self.write_at(item, resp3, out, depth + 1))
+        out.array(length);
+        (1..=length).try_for_each(|index| self.write_at(&table.raw_get(index)?, resp3, out, depth + 1))
     }
 }
 

@@ -144,12 +144,14 @@ impl Host {
         })?;
         let script = Rc::new(Script { digest: digest.clone(), function, flags });
         self.scripts.borrow_mut().insert(digest, Rc::clone(&script));
+        self.binding.core.borrow_mut().cached_scripts = self.scripts.borrow().len();
         Ok(script)
     }
 
     /// Forgets all scripts.
     pub fn flush(&self) {
         self.scripts.borrow_mut().clear();
+        self.binding.core.borrow_mut().cached_scripts = 0;
     }
 
     /// Runs a script and writes its reply.
@@ -196,6 +198,9 @@ impl Host {
         self.globals.raw_set("ARGV", self.strings(invocation.argv)?)?;
         let (done, value): (bool, Value) = self.runner.call(&script.function)?;
         if done {
+            if let Some(fault) = self.binding.names.returned_error(&value)? {
+                return Ok(Err(fault));
+            }
             self.binding.names.write(&value, self.binding.resp3.get(), out)?;
             return Ok(Ok(()));
         }
@@ -232,13 +237,14 @@ fn describe(script: &Script, failure: &Table) -> mlua::Result<Fault> {
     let text: mlua::LuaString = failure.raw_get(1)?;
     let source: Option<String> = failure.raw_get(2)?;
     let line: Option<i64> = failure.raw_get(3)?;
-    Ok(Fault::new(format!(
+    let fault = Fault::new(format!(
         "{} script: {}, on {}:{}.",
         text.to_string_lossy(),
         script.digest,
         source.as_deref().unwrap_or("@user_script"),
         line.unwrap_or(1)
-    )))
+    ));
+    Ok(Fault { counted: failure.raw_get(4)?, ..fault })
 }
 
 /// In strict mode all keys of a call must lie in one hash slot.

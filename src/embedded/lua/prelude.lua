@@ -214,16 +214,16 @@ local function on_error(e)
     return e
   end
   local source, line = origin()
-  local text = value
+  local text, counted = value, false
   if type(value) == 'table' then
-    text = rawget(value, 'err')
+    text, counted = rawget(value, 'err'), rawget(value, 'ignore_error_stats_update')
     if type(text) ~= 'string' then
       text = 'ERR unknown error'
     end
   else
     text = 'ERR ' .. tostring(value)
   end
-  return { text, source, line }
+  return { text, source, line, counted == true }
 end
 
 return globals, globals._G, function(f)

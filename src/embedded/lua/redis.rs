@@ -108,12 +108,18 @@ fn run_from_script(core: &mut Core, args: &[&[u8]], out: &mut Output) -> Outcome
 
 fn admit(core: &mut Core, args: &[&[u8]]) -> Result<&'static Spec, Fault> {
     let spec = resolve(args).map_err(|fault| {
-        if fault.0.starts_with("ERR wrong number") {
+        if fault.text.starts_with("ERR wrong number") {
             Fault::new("ERR Wrong number of args calling Redis command from script")
         } else {
             Fault::new("ERR Unknown Redis command called from script")
         }
     })?;
+    check(core, spec, args).inspect_err(|_| core.count_rejected(spec))?;
+    Ok(spec)
+}
+
+/// Checks whether the running script may use a command.
+fn check(core: &Core, spec: &'static Spec, args: &[&[u8]]) -> Outcome {
     if spec.has(flag::NOSCRIPT) {
         return Err(Fault::new("ERR This Redis command is not allowed from script"));
     }
@@ -130,7 +136,7 @@ fn admit(core: &mut Core, args: &[&[u8]]) -> Result<&'static Spec, Fault> {
     if spec.has(flag::DENYOOM) {
         core.check_memory()?;
     }
-    Ok(spec)
+    Ok(())
 }
 
 /// A mistake in the use of a function, raised as a table like that of a failed command.
@@ -143,13 +149,13 @@ pub fn table(lua: &Lua, binding: &Rc<Binding>) -> mlua::Result<Table> {
     let redis = lua.create_table()?;
     let shared = Rc::clone(binding);
     let call = move |lua: &Lua, args: MultiValue| {
-        shared.call(lua, &args)?.map_err(|fault| mlua::Error::external(Raised::Command(fault.0.into_owned())))
+        shared.call(lua, &args)?.map_err(|fault| mlua::Error::external(Raised::Command(fault.text.into_owned())))
     };
     redis.raw_set("call", lua.create_function(call)?)?;
     let shared = Rc::clone(binding);
     let pcall = move |lua: &Lua, args: MultiValue| match shared.call(lua, &args)? {
         Ok(value) => Ok(value),
-        Err(fault) => error_table(lua, &fault.0).map(Value::Table),
+        Err(fault) => error_table(lua, &fault.text).map(Value::Table),
     };
     redis.raw_set("pcall", lua.create_function(pcall)?)?;
     let shared = Rc::clone(binding);
@@ -201,7 +207,8 @@ fn set_resp(lua: &Lua, binding: &Binding, args: &MultiValue) -> mlua::Result<()>
 
 /// There is one user who may do everything, so only unknown commands are refused.
 fn acl_check_cmd(_: &Lua, args: MultiValue) -> mlua::Result<bool> {
-    let words = command_words(&args).map_err(|fault| mlua::Error::external(Raised::Command(fault.0.into_owned())))?;
+    let words =
+        command_words(&args).map_err(|fault| mlua::Error::external(Raised::Command(fault.text.into_owned())))?;
     let words: ArgList<'_> = words.iter().map(Word::bytes).collect();
     match resolve(&words) {
         Ok(_) => Ok(true),
