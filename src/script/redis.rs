@@ -11,8 +11,11 @@ use thiserror::Error as ThisError;
 
 /// How long a call may take beyond the moment when its script would refuse by itself, so that giving up comes last.
 const MARGIN: Duration = Duration::from_millis(500);
-/// Messages of the node channel that may wait; one more is told as a lag and answered with a full verify.
-const CHANNEL_MESSAGES_MAX: usize = 65_536;
+/// Messages of the node channel that may wait; one more is told as a lag and answered with a full verify. The client
+/// sets room aside for as many in each of its event channels, whether they come or not: 0.7 megabytes per thousand.
+const CHANNEL_MESSAGES_MAX: usize = 8_192;
+/// Events of the connection for calls that may wait; it has no subscriptions.
+const CALL_EVENTS_MAX: usize = 64;
 
 /// Why a store cannot be used.
 #[derive(Debug, ThisError)]
@@ -44,7 +47,7 @@ impl Endpoint {
 
     /// A connected client for calls, of a store that keeps what it is given.
     pub async fn connect(&self) -> Result<Client, StoreError> {
-        let client = self.builder()?.build()?;
+        let client = self.builder(CALL_EVENTS_MAX)?.build()?;
         client.init().await?;
         match eviction_policy(&client).await? {
             Some(policy) if policy != "noeviction" => Err(StoreError::Evicts { policy }),
@@ -54,16 +57,17 @@ impl Endpoint {
 
     /// A client for pub/sub, not connected yet.
     pub fn subscriber(&self) -> Result<SubscriberClient, StoreError> {
-        Ok(self.builder()?.build_subscriber_client()?)
+        Ok(self.builder(CHANNEL_MESSAGES_MAX)?.build_subscriber_client()?)
     }
 
-    fn builder(&self) -> Result<Builder, Error> {
+    /// `events_max` is how many events of each kind may wait.
+    fn builder(&self, events_max: usize) -> Result<Builder, Error> {
         let timeout = self.timeout;
         let mut builder = Builder::from_config(self.config()?);
         builder
             .with_performance_config(|performance| {
                 performance.default_command_timeout = timeout + MARGIN;
-                performance.broadcast_channel_capacity = CHANNEL_MESSAGES_MAX;
+                performance.broadcast_channel_capacity = events_max;
             })
             .with_connection_config(|connection| {
                 connection.connection_timeout = timeout;

@@ -11,6 +11,7 @@ use crate::support::{Client, Seen, Server, Setup, StoreKind, frame, on_both_stor
 on_both_stores!(
     defect_40_a_client_that_does_not_read_is_closed_as_slow,
     a_client_that_never_reads_is_reset,
+    an_idle_server_is_small,
     defect_41_a_client_that_only_sends_costs_bounded_memory,
     defect_26_running_out_of_descriptors_is_survived,
     connections_beyond_the_limit_are_told,
@@ -62,6 +63,13 @@ fn a_client_that_never_reads_is_reset(store: StoreKind) {
     wait_until("nothing of it is left", || (server.metric("oneseat_connections") == 0).then_some(()));
     assert_eq!(server.metric("oneseat_closes_total{reason=\"slow\"}"), 1);
     server.assert_serves(1002);
+}
+
+/// Room that a library sets aside for messages that may never come once made this a hundred.
+fn an_idle_server_is_small(store: StoreKind) {
+    let server = Setup::new(store).start();
+    let resident = resident_kib(&server);
+    assert!(resident < 60 * 1024, "{resident} KiB without a single client");
 }
 
 /// The old server had a receive queue without a bound.
