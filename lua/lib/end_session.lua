@@ -9,9 +9,13 @@
 local function end_session(keys, who, reason, now)
   local seat, ticket = read_hash(keys.seat), read_hash(keys.ticket)
   local class, outcome = who.class, 'never'
-  for field, value in pairs(seat) do
-    if value == who.sid then
-      class = string.match(field, '^(.+):sid$') or string.match(field, '^(.+):ended%d$') or class
+  if seat[class .. ':sid'] ~= who.sid and not has_ended(seat, class, who.sid) then
+    -- Searched for only where the class that was named knows nothing of it: one session may have sat on the seats of
+    -- several classes in turn, and gives them up one by one.
+    for field, value in pairs(seat) do
+      if value == who.sid then
+        class = string.match(field, '^(.+):sid$') or string.match(field, '^(.+):ended%d$') or class
+      end
     end
   end
   local is_last = class ~= '' and seat[class .. ':sid'] == who.sid
