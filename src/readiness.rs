@@ -14,7 +14,7 @@ pub enum Condition {
     Scripts = 1,
     /// The node is in the directory and its lease runs.
     Node = 2,
-    /// The node hears what it says on its own channel.
+    /// The node is subscribed to its channel.
     Channel = 3,
     /// The node accepts clients and does not stop.
     Gateway = 4,
@@ -42,7 +42,7 @@ impl Condition {
             Condition::Redis => "the store does not answer",
             Condition::Scripts => "the scripts are not loaded",
             Condition::Node => "the node is not registered or its lease ran out",
-            Condition::Channel => "the node does not hear its own channel",
+            Condition::Channel => "the node is not subscribed to its channel",
             Condition::Gateway => "clients are not accepted",
         }
     }

@@ -54,6 +54,13 @@ describe('a beat', function()
     assert.same(before, state())
   end)
 
+  it('of a node whose own registration lost its answer is told to register again (G12)', function()
+    local old = register('n1')
+    register('n1')
+    local e = run('beat', { node = 'n1', incarnation = old.incarnation, owner = 'o', count = 1 })
+    assert.equal('register', e.reply.json.outcome)
+  end)
+
   it('of a node that was taken for dead is told to register anew (rule 7)', function()
     local me = register('n1')
     local record = string.gsub(read(key('nodes')).n1, '^{', '{"dead":true,')

@@ -8,17 +8,23 @@
 -- @arg incarnation int its incarnation
 -- @arg count int its sessions, summed over the shards
 -- @arg lease_ms int how long this sign of life is good
+-- @arg owner text identity of the node's data folder
 -- @effect reply ok; register (unknown here, or taken for dead); superseded (the name is another process' now)
 -- @include now_ms
 -- @include read_node
 local nodes_key, leases_key = KEYS[1], KEYS[2]
-local node, incarnation, count, lease_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local node, incarnation, count, lease_ms, owner = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 local now = now_ms()
 local record = read_node(nodes_key, node)
 local mine = tonumber(incarnation)
-local outcome = (not record or record.incarnation < mine or record.dead) and 'register'
-  or record.incarnation > mine and 'superseded' or 'ok'
+local outcome = 'ok'
+if record and record.incarnation > mine and record.owner ~= owner then
+  outcome = 'superseded'
+elseif not record or record.incarnation ~= mine or record.dead then
+  -- A newer incarnation of the same owner is this node's own registration, whose answer was lost.
+  outcome = 'register'
+end
 if outcome ~= 'ok' then
   return { 1, { 'reply', 0, cjson.encode({ outcome = outcome, now = now }) } }
 end

@@ -49,6 +49,7 @@ for _, name in ipairs(held) do
   effects[#effects + 1] = send_kick(channel_prefix, node, sid, 'kicked', 1021, body)
   kicked[#kicked + 1] = cjson.encode({ class = name, sid = sid, node = node })
 end
+redis.call('PEXPIRE', trail_key, 2592000000)
 let_expire(seat_key, seat, ticket_key, ticket, now)
 effects[#effects + 1] = { 'reply', 0, '{"kicked":[' .. table.concat(kicked, ',') .. ']}' }
 return effects

@@ -1,7 +1,7 @@
 -- end_session: compare-and-remove. Only the session that holds the seat can empty it; any other sid is noted as
 -- ended, so that a late login of it finds the door closed, and its stray roster entry is removed. Answers how it went:
 -- the reason given, `ended` (was over already), `never` (never held a seat) or `moved` (a reap found that the session
--- lives on under a newer incarnation of its node).
+-- lives on under a newer incarnation of its node). The trail stays for 30 days after the last end.
 -- @include read_hash
 -- @include has_ended
 -- @include vacate_seat
@@ -9,13 +9,9 @@
 local function end_session(keys, who, reason, now)
   local seat, ticket = read_hash(keys.seat), read_hash(keys.ticket)
   local class, outcome = who.class, 'never'
-  if seat[class .. ':sid'] ~= who.sid and not has_ended(seat, class, who.sid) then
-    -- Searched for only where the class that was named knows nothing of it: one session may have sat on the seats of
-    -- several classes in turn, and gives them up one by one.
-    for field, value in pairs(seat) do
-      if value == who.sid then
-        class = string.match(field, '^(.+):sid$') or string.match(field, '^(.+):ended%d$') or class
-      end
+  for field, value in pairs(seat) do
+    if who.class == '' and value == who.sid then
+      class = string.match(field, '^(.+):sid$') or string.match(field, '^(.+):ended%d$') or class
     end
   end
   local is_last = class ~= '' and seat[class .. ':sid'] == who.sid
@@ -27,6 +23,7 @@ local function end_session(keys, who, reason, now)
     vacate_seat(keys.seat, seat, keys.ticket, ticket, keys.roster, who.uid, class, reason, now)
     add_trail(keys.trail, who.trail_max, now, reason, class, who.sid, seat[class .. ':node'],
       seat[class .. ':address'], who.version, '')
+    redis.call('PEXPIRE', keys.trail, 2592000000)
     return reason
   end
   if has_ended(seat, class, who.sid) then

@@ -5,6 +5,10 @@
 local function seat_again(keys, seat, ticket, mine, now)
   local c, held, unused = mine.class .. ':', mine.class .. ':held', mine.class .. ':next'
   local step = seat[c .. 'sid'] == mine.sid and 0 or 1
+  local number = tonumber(mine.number)
+  if step == 0 then
+    number = math.max(number, tonumber(seat[c .. 'number']) or 0)
+  end
   local epoch = math.max(tonumber(mine.epoch), (tonumber(seat[c .. 'epoch']) or 0) + step)
   for turn = 1, 4 do
     if seat[c .. 'ended' .. turn] == mine.sid then
@@ -13,7 +17,7 @@ local function seat_again(keys, seat, ticket, mine, now)
   end
   redis.call('HDEL', keys.seat, c .. 'end', c .. 'displaced', c .. 'displaced_node', c .. 'displaced_reason')
   redis.call('HSET', keys.seat, c .. 'sid', mine.sid, c .. 'node', mine.node, c .. 'incarnation', mine.incarnation,
-    c .. 'epoch', epoch, c .. 'number', mine.number, c .. 'since', seat[c .. 'since'] or now,
+    c .. 'epoch', epoch, c .. 'number', number, c .. 'since', seat[c .. 'since'] or now,
     c .. 'address', mine.address, c .. 'how', 'verified', c .. 'version', mine.version)
   redis.call('PERSIST', keys.seat)
   if (tonumber(ticket[held .. '_number']) or 0) < tonumber(mine.number) then

@@ -33,8 +33,10 @@
 -- @include read_hash
 -- @include find_ticket
 -- @include has_ended
+-- @include class_of
 -- @include take_seat
 -- @include seat_before
+-- @include public_profile
 -- @include login_reply
 local seat_key, ticket_key, roster_key, trail_key, user_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local node, incarnation, sid, uid, token_digest = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -66,9 +68,14 @@ end
 if wrong then
   return { 1, refusal(wrong) }
 end
+if class_of(seat, sid, class) ~= class then
+  return { 1, refusal({ error = 1102, reason = 'other_class' }) }
+end
 if policy == 'deny' and slot == 'next' and holder and holder ~= sid then
   return { 1, refusal({ error = 1102, reason = 'held' }) }
 end
+
+local profile = welcome == '' and public_profile(user_key) or ''
 
 -- 2. Take the seat, or find that this session has it already.
 local keys = { seat = seat_key, ticket = ticket_key, roster = roster_key, trail = trail_key }
@@ -80,7 +87,7 @@ local seated = (holder == sid and seat_before or take_seat)(keys, seat, ticket, 
 -- 3. Answer.
 local effects = { 1, { 'bind', uid, class, seated.number, seated.epoch } }
 if welcome == '' then
-  effects[3] = { 'reply', 1006, login_reply(user_key, uid, sid, class, seated, interval_ms, limit_ms) }
+  effects[3] = { 'reply', 1006, login_reply(uid, sid, class, seated, interval_ms, limit_ms, profile) }
 else
   effects[3] = { 'call', welcome, uid, 'sid', sid, 'class', class, 'epoch', seated.epoch }
 end

@@ -59,9 +59,9 @@ describe('the holder', function()
     assert.equal(0, count())
   end)
 
-  it('is found although the class is named wrongly', function()
-    assert.equal('left', logout(1, { class = 'phone' }))
-    assert.equal(0, count())
+  it('is looked for in the class that is named, and in no other', function()
+    assert.equal('never', logout(1, { class = 'phone' }))
+    assert.equal(1, count())
   end)
 
   it('tells nobody', function()

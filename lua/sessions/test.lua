@@ -20,14 +20,15 @@ describe('the sessions of a node', function()
     assert.same({ entries = {}, cursor = '' }, sessions())
   end)
 
-  it('are those of all its incarnations and of no other node', function()
+  it('are those of its own and older incarnations and of no other node', function()
     login('1', 1)
-    login('2', 2, { incarnation = '1700000005000' })
+    login('2', 2, { incarnation = '1699999995000' })
+    login('5', 5, { incarnation = '1700000005000' })
     login('3', 3, { node = 'n10' })
     login('4', 4, { node = 'n' })
     assert.same({
+      { incarnation = 1699999995000, uid = '2', class = 'main', sid = sid(2) },
       { incarnation = 1700000000000, uid = '1', class = 'main', sid = sid(1) },
-      { incarnation = 1700000005000, uid = '2', class = 'main', sid = sid(2) },
     }, sessions().entries)
   end)
 

@@ -10,7 +10,7 @@
 -- @arg class text device class that the ticket is for
 -- @arg token_digest text digest of the token
 -- @arg ttl_ms int how long the ticket is good while nobody holds the seat
--- @effect reply number and deadline, in Redis' milliseconds
+-- @effect reply number and deadline, in Redis' milliseconds; or error token_in_use, where another class has this token
 -- @include now_ms
 -- @include read_hash
 -- @include let_expire
@@ -26,6 +26,13 @@ local last = math.max(tonumber(ticket[held .. '_number']) or 0, tonumber(ticket[
 local slot, number = next_slot, math.max(last + 1, now)
 if ticket[held] == token_digest then
   slot, number = held, tonumber(ticket[held .. '_number'])
+end
+
+for field, value in pairs(ticket) do
+  local other, name = string.match(field, '^(.+):(%l+)$')
+  if value == token_digest and other ~= class and (name == 'held' or name == 'next') then
+    return { 1, { 'reply', 0, cjson.encode({ error = 'token_in_use', class = other }) } }
+  end
 end
 
 -- 2. Write.

@@ -15,7 +15,10 @@ pub async fn list(State(state): State<AdminState>) -> Result<Json<Value>, Proble
     let mut answer = state.caller.ask("nodes", None, Arguments::new()).await?;
     for node in answer["nodes"].as_array_mut().into_iter().flatten() {
         let name = node["name"].as_str().and_then(Name::parse);
-        if let (Some(name), Some(incarnation)) = (name, node["incarnation"].as_u64()) {
+        if node["live"] != true {
+            // The sessions of a dead node count for nothing from the moment when its lease is out.
+            node["count"] = 0.into();
+        } else if let (Some(name), Some(incarnation)) = (name, node["incarnation"].as_u64()) {
             node["count"] = count_sessions(&state.caller, &name, incarnation).await?.into();
         }
     }

@@ -93,6 +93,9 @@ async fn issue_one(state: &AdminState, order: Order) -> Result<Value, Problem> {
         .with(Argument::TokenDigest, TokenDigest::of(&token).to_string())
         .with(Argument::TtlMs, ttl_ms.to_string());
     let issued = state.caller.ask("ticket", Some(&seat.uid), arguments).await?;
+    if issued["error"] == "token_in_use" {
+        return Err(Problem::invalid(format!("this token is in use for class {} of the same user", issued["class"])));
+    }
     Ok(json!({
         "uid": uid,
         "class": seat.class.as_str(),

@@ -29,6 +29,16 @@ pub struct ScriptRun {
     pub declared: Option<Vec<Vec<u8>>>,
 }
 
+/// Counters of one command.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    pub calls: u64,
+    /// Refused before it ran.
+    pub rejected: u64,
+    /// Ran and answered with an error.
+    pub failed: u64,
+}
+
 /// Counters since the start.
 #[derive(Debug, Default)]
 pub struct Stats {
@@ -36,8 +46,8 @@ pub struct Stats {
     pub connections: u64,
     pub keyspace_hits: u64,
     pub keyspace_misses: u64,
-    /// Calls by the position of the command in the table.
-    pub calls: Vec<u64>,
+    /// By the position of the command in the table.
+    pub tallies: Vec<Tally>,
     /// Error replies by code.
     pub errors: BTreeMap<String, u64>,
 }

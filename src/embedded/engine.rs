@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::client::{ClientId, LOCAL, ReplyMode};
 use super::clock::EngineClock;
-use super::core::Core;
+use super::core::{Core, Tally};
 use super::digest;
 use super::fault::Fault;
 use super::keyspace::Snapshot;
@@ -104,10 +104,10 @@ impl Engine {
         }
         core.publish_events();
         let client = core.client();
-        match client.reply_mode {
-            ReplyMode::On => {}
-            ReplyMode::Off | ReplyMode::Skip => out.buffer.truncate(start),
-            ReplyMode::SkipNext => {}
+        // Confirmations of subscriptions are messages, which come also to those who want no replies.
+        let silent = matches!(client.reply_mode, ReplyMode::Off | ReplyMode::Skip);
+        if silent && !client.last_command.ends_with("subscribe") {
+            out.buffer.truncate(start);
         }
         client.reply_mode = match client.reply_mode {
             ReplyMode::SkipNext => ReplyMode::Skip,
@@ -145,7 +145,7 @@ impl Engine {
         match spec.handler {
             Handler::Plain(_) | Handler::Container(_) => run_plain(&mut self.core.borrow_mut(), spec, args, out),
             Handler::Engine(command) => {
-                self.core.borrow_mut().count_call(spec);
+                self.core.borrow_mut().tally(spec).calls += 1;
                 command(self, id, args, out)
             }
         }
@@ -153,12 +153,15 @@ impl Engine {
 }
 
 impl Core {
-    fn count_call(&mut self, spec: &'static Spec) {
-        let at = table::position(spec);
-        if self.stats.calls.len() <= at {
-            self.stats.calls.resize(table::len(), 0);
-        }
-        self.stats.calls[at] += 1;
+    /// The counters of a command.
+    fn tally(&mut self, spec: &'static Spec) -> &mut Tally {
+        self.stats.tallies.resize_with(table::COMMANDS.len(), Tally::default);
+        &mut self.stats.tallies[table::position(spec)]
+    }
+
+    /// Counts a command that was refused before it ran.
+    pub fn count_rejected(&mut self, spec: &'static Spec) {
+        self.tally(spec).rejected += 1;
     }
 }
 
@@ -171,15 +174,31 @@ pub(super) fn run_plain(core: &mut Core, spec: &'static Spec, args: &[&[u8]], ou
             return Err(Fault::new("ERR This Redis command is not allowed from script"));
         }
     };
-    core.count_call(spec);
-    command(&mut Call { core, out }, args)
+    core.tally(spec).calls += 1;
+    let outcome = command(&mut Call { core, out }, args);
+    if outcome.is_err() {
+        core.tally(spec).failed += 1;
+    }
+    outcome
 }
 
 /// Checks a request before it runs; none when it was queued for EXEC.
 fn admit(core: &mut Core, args: &[&[u8]]) -> Result<Option<&'static Spec>, Fault> {
     let spec = resolve(args)?;
+    core.client().last_command = spec.name;
+    check(core, spec).inspect_err(|_| core.count_rejected(spec))?;
+    if spec.has(flag::UNQUEUED) {
+        return Ok(Some(spec));
+    }
+    let Some(transaction) = &mut core.client().transaction else { return Ok(Some(spec)) };
+    transaction.deny_oom |= spec.has(flag::DENYOOM);
+    transaction.queue.push(args.iter().map(|arg| arg.to_vec()).collect());
+    Ok(None)
+}
+
+/// Checks whether a client may run a command now.
+fn check(core: &mut Core, spec: &'static Spec) -> Outcome {
     let client = core.client();
-    client.last_command = spec.name;
     if client.confined() && !spec.has(flag::WHILE_SUBSCRIBED) {
         return Err(Fault::new(format!(
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
@@ -193,15 +212,7 @@ fn admit(core: &mut Core, args: &[&[u8]]) -> Result<Option<&'static Spec>, Fault
     if spec.has(flag::DENYOOM) {
         core.check_memory()?;
     }
-    if spec.has(flag::UNQUEUED) {
-        return Ok(Some(spec));
-    }
-    let Some(transaction) = &mut core.client().transaction else {
-        return Ok(Some(spec));
-    };
-    transaction.deny_oom |= spec.has(flag::DENYOOM);
-    transaction.queue.push(args.iter().map(|arg| arg.to_vec()).collect());
-    Ok(None)
+    Ok(())
 }
 
 /// Finds the command of a request and checks the number of its arguments.

@@ -306,8 +306,3 @@ pub fn find_subcommand(container: &str, word: &[u8]) -> Option<&'static Spec> {
 pub fn position(spec: &'static Spec) -> usize {
     BY_NAME.get(spec.name.as_bytes()).copied().unwrap_or_default()
 }
-
-/// Number of rows.
-pub fn len() -> usize {
-    COMMANDS.len()
-}

@@ -114,6 +114,7 @@ impl Lease {
                 Argument::Count,
                 count_sessions(&self.caller, standing.node(), standing.incarnation()).await?.to_string(),
             )
+            .with(Argument::Owner, self.identity.owner.as_str())
             .with(Argument::LeaseMs, self.identity.lease_ms.to_string());
         let answer = self.ask("beat", arguments).await?;
         Ok(match answer.outcome.as_str() {

@@ -25,38 +25,55 @@ pub struct Member {
     pub lease: Arc<Lease>,
     pub gateway: Arc<Gateway>,
     pub readiness: Arc<Readiness>,
-    /// Woken when a message may have been missed; answered with a verify.
+    /// Woken when something may have been missed; answered with a verify.
     pub resync: Arc<Notify>,
     pub rhythm: Rhythm,
 }
 
 impl Member {
-    /// Runs until another process has taken this node's name, which it answers by returning.
+    /// Runs until another process has taken this node's name, which it answers by returning. Beats never wait for a
+    /// verify, which may take longer than a lease.
     pub async fn live(self) {
+        tokio::select! {
+            () = self.keep_beating() => {}
+            () = self.keep_verified() => {}
+        }
+    }
+
+    async fn keep_beating(&self) {
         let mut beats = interval(self.rhythm.beat);
         let mut rounds = interval(self.rhythm.verify);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         rounds.tick().await;
-        let mut is_due = false;
+        let mut was_away = false;
         loop {
             tokio::select! {
                 _ = beats.tick() => {},
-                _ = rounds.tick() => is_due = true,
-                () = self.resync.notified() => is_due = true,
+                _ = rounds.tick() => self.resync.notify_one(),
             }
             let beat = self.beat().await;
             self.readiness.set(Condition::Redis, beat.is_some());
             self.readiness.set(Condition::Node, self.caller.standing().has_lease());
             match beat {
-                None => is_due = true,
                 Some(Beat::Superseded) => {
                     tracing::error!("another process has taken the name of this node, which stops");
                     return;
                 }
-                Some(Beat::Unknown) => is_due = !self.verify().await,
-                Some(Beat::Renewed) if is_due => is_due = !self.verify().await,
-                Some(Beat::Renewed) => {}
+                Some(Beat::Unknown) => self.resync.notify_one(),
+                Some(Beat::Renewed) if was_away => self.resync.notify_one(),
+                _ => {}
+            }
+            was_away = beat.is_none();
+        }
+    }
+
+    /// Verifies whenever something may have been missed, and again until a round came to its end.
+    async fn keep_verified(&self) {
+        loop {
+            self.resync.notified().await;
+            while !self.verify().await {
+                tokio::time::sleep(self.rhythm.beat).await;
             }
         }
     }
@@ -77,17 +94,16 @@ impl Member {
         }
     }
 
-    /// Whether the round came to its end; if not, it is due again at the next beat.
+    /// Whether the round came to its end.
     async fn verify(&self) -> bool {
         match verify_all(&self.caller, &self.gateway).await {
-            Ok(found) if found.repaired + found.closed + found.strays > 0 => {
-                let Findings { verified, repaired, closed, strays } = found;
-                tracing::warn!(verified, repaired, closed, strays, "sessions and seats differed and were mended");
+            Ok(Findings { verified, repaired: 0, closed: 0, strays: 0, open: 0 }) => {
+                tracing::debug!(verified, "sessions and seats agree");
                 true
             }
-            Ok(found) => {
-                tracing::debug!(verified = found.verified, "sessions and seats agree");
-                true
+            Ok(Findings { verified, repaired, closed, strays, open }) => {
+                tracing::warn!(verified, repaired, closed, strays, open, "sessions and seats differed and were mended");
+                open == 0
             }
             Err(error) => {
                 tracing::warn!(%error, "verifying failed and is tried again");

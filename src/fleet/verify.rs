@@ -30,6 +30,8 @@ pub struct Findings {
     pub closed: usize,
     /// Roster entries without a session that were removed.
     pub strays: usize,
+    /// Sessions that had no answer, or none that could still be given; the round has to be run again.
+    pub open: usize,
 }
 
 /// One round over all sessions and all shards.
@@ -39,10 +41,15 @@ pub async fn verify_all(caller: &Caller, gateway: &Gateway) -> Result<Findings, 
     let calls = sessions.into_iter().map(|session| verify_one(caller, gateway, session));
     let outcomes: Vec<_> = stream::iter(calls).buffer_unordered(CALLS_MAX).collect().await;
     for outcome in outcomes {
-        match outcome?.as_str() {
-            "repaired" => findings.repaired += 1,
-            "closed" => findings.closed += 1,
-            _ => {}
+        match outcome.as_deref() {
+            Ok("fine") => {}
+            Ok("repaired") => findings.repaired += 1,
+            Ok("closed") => findings.closed += 1,
+            Ok(_) => findings.open += 1,
+            Err(error) => {
+                tracing::warn!(%error, "a session could not be verified");
+                findings.open += 1;
+            }
         }
     }
     for shard in caller.shards() {

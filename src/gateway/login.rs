@@ -46,10 +46,16 @@ pub(super) async fn ask(host: Host<'_>, request: LoginRequest) -> Answer {
     let was_seated = host.handle.uid().is_some();
     let dropped = host.handle.end_login(host.gateway.options.bounds);
     Metric::MailboxDrops.counter().increment(dropped as u64);
-    if matches!(outcome, Err(CallError::Lost { .. })) && !was_seated {
+    if !was_seated && may_have_run(&outcome) {
         finish_for_good(host, uid.clone());
     }
     conclude(host, &uid, &asking, &outcome)
+}
+
+/// Whether the store may have given a seat that nobody here knows of: no answer came, or one that cannot be read, or
+/// the script failed, perhaps after it had written.
+fn may_have_run(outcome: &Result<(), CallError>) -> bool {
+    matches!(outcome, Err(CallError::Lost { .. } | CallError::Script { .. } | CallError::Effects { .. }))
 }
 
 /// Whatever went wrong, the client gets an answer to its login.

@@ -12,7 +12,7 @@ pub const KEYS_MAX: usize = 8;
 /// Most arguments of one script.
 pub const ARGUMENTS_MAX: usize = 16;
 /// Most helpers that one file may include by itself.
-pub const INCLUDES_MAX: usize = 8;
+pub const INCLUDES_MAX: usize = 10;
 /// Every effect that a script may declare with `@effect`.
 pub const EFFECTS: [&str; 6] = ["reply", "bind", "kick", "deliver", "call", "close"];
 

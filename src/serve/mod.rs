@@ -72,28 +72,36 @@ async fn serve(config: Arc<Config>, takeover: bool) -> Result<Exit, Fatal> {
         resync,
         rhythm,
     };
-    let living = tokio::spawn(member.live());
+    let mut living = tokio::spawn(member.live());
     readiness.set(Condition::Gateway, true);
     banner::print(&config, &store.place);
 
     let (exit, reason) = tokio::select! {
         () = asked_to_stop() => (Exit::Ok, Reason::Shutdown),
-        _ = living => (Exit::NameTaken, Reason::Fenced),
+        _ = &mut living => (Exit::NameTaken, Reason::Fenced),
         _ = &mut serving => (Exit::Bug, Reason::Internal),
     };
     readiness.set(Condition::Gateway, false);
     let _ = stop.send(true);
-    part(&config, &gateway, &endings, &lease, reason).await;
+    // A beat after the node has left would register it again.
+    living.abort();
+    part(&config, &gateway, &endings, &lease, &caller, reason).await;
     farewells.abort();
     http.abort();
-    caller.quit().await;
     tracing::info!(%reason, "stopped");
     Ok(exit)
 }
 
 /// Tells every client, lets the store know of every session that ended, and leaves the directory; all within
 /// `gateway.shutdown_ms`.
-async fn part(config: &Config, gateway: &Gateway, endings: &EndingQueue, lease: &Lease, reason: Reason) {
+async fn part(
+    config: &Config,
+    gateway: &Gateway,
+    endings: &EndingQueue,
+    lease: &Lease,
+    caller: &Caller,
+    reason: Reason,
+) {
     let within = Duration::from_millis(config.gateway.shutdown_ms);
     tracing::info!(%reason, sessions = gateway.session_count(), "stopping: clients are told and logged out");
     let orderly = async {
@@ -102,6 +110,7 @@ async fn part(config: &Config, gateway: &Gateway, endings: &EndingQueue, lease: 
         if let Err(error) = lease.leave().await {
             tracing::warn!(%error, "the directory could not be told; the lease runs out by itself");
         }
+        caller.quit().await;
     };
     if tokio::time::timeout(within, orderly).await.is_err() {
         tracing::warn!(waiting = endings.len(), "not everything could be told in time; the next start reaps the rest");
@@ -111,6 +120,11 @@ async fn part(config: &Config, gateway: &Gateway, endings: &EndingQueue, lease: 
 async fn connect(config: &Config, store: &Store, readiness: &Readiness) -> Result<Caller, Fatal> {
     let catalogue = Catalogue::embedded()
         .map_err(|error| Fatal::new(Exit::Bug, "the built-in scripts are broken").because(error))?;
+    let welcome = config.login.welcome.as_str();
+    if !welcome.is_empty() && catalogue.get(welcome).is_none() {
+        return Err(Fatal::new(Exit::Usage, format!("login.welcome names no script: {welcome:?}"))
+            .hint("name one of the scripts in lua/, or leave it empty"));
+    }
     let standing = Arc::new(Standing::new(config.node.name.clone(), settings(config)));
     let client = store.endpoint.connect().await.map_err(|error| store.unusable(error))?;
     readiness.set(Condition::Redis, true);

@@ -2,7 +2,7 @@
 
 use super::connection::REDIS_VERSION;
 use super::is;
-use crate::embedded::core::Core;
+use crate::embedded::core::{Core, Tally};
 use crate::embedded::engine::resolve;
 use crate::embedded::fault::Fault;
 use crate::embedded::glob;
@@ -98,8 +98,12 @@ fn stats(core: &Core) -> Vec<String> {
 }
 
 fn command_stats(core: &Core) -> Vec<String> {
-    let called = table::COMMANDS.iter().zip(&core.stats.calls).filter(|(_, calls)| **calls > 0);
-    called.map(|(spec, calls)| format!("cmdstat_{}:calls={calls}", spec.name)).collect()
+    let seen = |tally: &Tally| tally.calls + tally.rejected > 0;
+    let rows = table::COMMANDS.iter().zip(&core.stats.tallies).filter(|(_, tally)| seen(tally));
+    rows.map(|(spec, Tally { calls, rejected, failed })| {
+        format!("cmdstat_{}:calls={calls},rejected_calls={rejected},failed_calls={failed}", spec.name)
+    })
+    .collect()
 }
 
 /// Commands that are not subcommands.

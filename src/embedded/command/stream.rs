@@ -18,7 +18,12 @@ fn parse_id(arg: &[u8], seq: u64) -> Result<StreamId, Fault> {
 enum Trim {
     Length(usize),
     Below(StreamId),
+    /// About this length: whole groups of entries go, and at most so many at a time.
+    About(usize, usize),
 }
+
+/// Entries that an approximate trim removes together, as many as Redis keeps in one node.
+const TRIM_GROUP: usize = 100;
 
 /// Reads `MAXLEN|MINID [=|~] threshold [LIMIT count]`; the trim and where the rest begins.
 fn trim_options(args: &[&[u8]], mut at: usize) -> Result<(Trim, usize), Fault> {
@@ -38,16 +43,20 @@ fn trim_options(args: &[&[u8]], mut at: usize) -> Result<(Trim, usize), Fault> {
         Trim::Below(parse_id(threshold, 0)?)
     };
     at += 1;
+    let mut limit = 100 * TRIM_GROUP;
     if args.get(at).is_some_and(|arg| is(arg, "limit")) {
-        let limit = integer(args.get(at + 1).ok_or(Fault::SYNTAX)?)?;
-        if limit < 0 {
-            return Err(Fault::new("ERR The LIMIT argument must be >= 0."));
-        }
+        let given = integer(args.get(at + 1).ok_or(Fault::SYNTAX)?)?;
+        let given = usize::try_from(given).map_err(|_| Fault::new("ERR The LIMIT argument must be >= 0."))?;
         if !approximate {
             return Err(Fault::new("ERR syntax error, LIMIT cannot be used without the special ~ option"));
         }
+        limit = if given == 0 { usize::MAX } else { given };
         at += 2;
     }
+    let trim = match trim {
+        Trim::Length(length) if approximate => Trim::About(length, limit),
+        trim => trim,
+    };
     Ok((trim, at))
 }
 
@@ -55,6 +64,11 @@ fn apply_trim(stream: &mut Stream, trim: &Trim) -> usize {
     match trim {
         Trim::Length(length) => stream.trim_to_length(*length),
         Trim::Below(id) => stream.trim_below(*id),
+        Trim::About(length, limit) => {
+            let excess = stream.entries.len().saturating_sub(*length).min(*limit);
+            let kept = stream.entries.len() - excess / TRIM_GROUP * TRIM_GROUP;
+            stream.trim_to_length(kept)
+        }
     }
 }
 

@@ -114,6 +114,12 @@ fn admit(core: &mut Core, args: &[&[u8]]) -> Result<&'static Spec, Fault> {
             Fault::new("ERR Unknown Redis command called from script")
         }
     })?;
+    check(core, spec, args).inspect_err(|_| core.count_rejected(spec))?;
+    Ok(spec)
+}
+
+/// Checks whether the running script may use a command.
+fn check(core: &Core, spec: &'static Spec, args: &[&[u8]]) -> Outcome {
     if spec.has(flag::NOSCRIPT) {
         return Err(Fault::new("ERR This Redis command is not allowed from script"));
     }
@@ -130,7 +136,7 @@ fn admit(core: &mut Core, args: &[&[u8]]) -> Result<&'static Spec, Fault> {
     if spec.has(flag::DENYOOM) {
         core.check_memory()?;
     }
-    Ok(spec)
+    Ok(())
 }
 
 /// A mistake in the use of a function, raised as a table like that of a failed command.
