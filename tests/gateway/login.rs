@@ -78,22 +78,21 @@ async fn defect_04_a_second_user_on_the_same_connection_is_refused() {
     assert_eq!(node.roster(), 1);
 }
 
-/// One connection is one session and holds one seat: the seat of the class before is given up.
+/// One connection is one session and holds one seat.
 #[tokio::test]
-async fn a_login_for_another_class_moves_the_session_to_that_seat() {
+async fn a_login_for_another_class_on_the_same_connection_is_refused() {
     let node = Node::start().await;
-    for uid in 1..=8 {
-        let (phone, tablet) = (node.ticket_for(uid, "phone").await, node.ticket_for(uid, "tablet").await);
-        let mut client = node.connect().await;
-        assert_eq!(client.login(uid, &phone).await["class"], "phone");
-        assert_eq!(client.login(uid, &tablet).await["class"], "tablet");
-        node.endings.drained().await;
-        assert_eq!((node.gateway.session_count(), node.roster()), (1, 1));
-        assert_eq!(node.gateway.sessions()[0].seat.class.as_str(), "tablet");
-        client.expect_alive().await;
-        drop(client);
-        node.wait_for_roster(0).await;
-    }
+    let (phone, tablet) = (node.ticket_for(7, "phone").await, node.ticket_for(7, "tablet").await);
+    let mut client = node.connect().await;
+    assert_eq!(client.login(7, &phone).await["class"], "phone");
+    assert_eq!(client.login(7, &tablet).await["error"], 1102);
+    client.expect_alive().await;
+    let mut other = node.connect().await;
+    assert_eq!(other.login(7, &tablet).await["class"], "tablet");
+    assert_eq!((node.gateway.session_count(), node.roster()), (2, 2));
+    drop(client);
+    node.wait_for_roster(1).await;
+    other.expect_alive().await;
 }
 
 /// Story: the clean-up ran first and found nothing, then the login registered a dead connection.

@@ -62,28 +62,43 @@ async fn odd_login(node: &Node) -> (Client, Value) {
     (client, reply)
 }
 
+/// The script may have written before it failed, so the sid is ended for good; everybody else goes on.
 #[tokio::test]
 async fn a_broken_script_costs_its_caller_an_answer_and_nobody_a_connection() {
     let node = node_with("error('broken')", &[]).await;
     let mut session = node.session(1).await;
     let (mut unlucky, reply) = odd_login(&node).await;
     assert_eq!(reply, json!({"error": 1100}));
-    unlucky.expect_alive().await;
+    assert_eq!(unlucky.expect(1101).await["reason"], "internal");
+    unlucky.expect_end().await;
     session.expect_alive().await;
-    let token = node.ticket(14).await;
-    assert_eq!(unlucky.login(14, &token).await["error"], 0);
+    node.session(14).await.expect_alive().await;
+}
+
+#[tokio::test]
+async fn a_script_that_fails_after_it_took_the_seat_leaves_no_ghost() {
+    let lua = "redis.call('ZADD', roster_key, 0, node .. '#' .. incarnation .. '|13|main|' .. sid)
+      redis.call('HSET', seat_key, 'main:sid', sid, 'main:node', node, 'main:incarnation', incarnation)
+      error('too late')";
+    let node = node_with(lua, &[]).await;
+    let (_, reply) = odd_login(&node).await;
+    assert_eq!(reply, json!({"error": 1100}));
+    node.endings.drained().await;
+    node.wait_for_roster(0).await;
 }
 
 #[tokio::test]
 async fn answers_that_break_the_contract_are_a_fault_of_this_side() {
-    for lua in
-        ["return 1", "return { 2 }", "return { 1, { 'reply', 1006 } }", "return { 1, { 'bo', 1 } }", "return { 1 }"]
-    {
+    for lua in ["return 1", "return { 2 }", "return { 1, { 'reply', 1006 } }", "return { 1, { 'bo', 1 } }"] {
         let node = node_with(lua, &[]).await;
         let (mut client, reply) = odd_login(&node).await;
         assert_eq!(reply, json!({"error": 1100}), "{lua}");
-        client.expect_alive().await;
+        assert_eq!(client.expect(1101).await["reason"], "internal");
     }
+    let node = node_with("return { 1 }", &[]).await;
+    let (mut client, reply) = odd_login(&node).await;
+    assert_eq!(reply, json!({"error": 1100}), "no answer at all");
+    client.expect_alive().await;
 }
 
 /// The original ended its process over it.
