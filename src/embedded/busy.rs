@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use mio::Events;
 
 use super::client::ClientId;
+use super::connection::Progress;
 use super::core::Core;
 use super::engine::{resolve, run_plain};
 use super::event_loop::Sockets;
@@ -23,18 +24,22 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 const BUSY: &str = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
 
 /// Looks at the sockets once.
-pub fn watch(sockets: &Sockets, looked: &Cell<Instant>) -> Verdict {
-    if looked.get().elapsed() < LOOK_EVERY {
+pub fn watch(sockets: &Sockets, looked: &Cell<Instant>, overdue: bool) -> Verdict {
+    if sockets.is_stopping() {
+        return Verdict::Kill;
+    }
+    if !overdue || looked.get().elapsed() < LOOK_EVERY {
         return Verdict::GoOn;
     }
     looked.set(Instant::now());
     let mut events = Events::with_capacity(256);
-    let Ok(ready) = sockets.wait(&mut events, Some(Duration::ZERO)) else {
+    if sockets.wait(&mut events, Some(Duration::ZERO)).is_err() {
         return Verdict::GoOn;
-    };
+    }
     let mut verdict = Verdict::GoOn;
     let mut landing = vec![0; 16 * 1024];
-    for (id, readable) in ready {
+    for _ in 0..sockets.waiting() {
+        let Some((id, readable)) = sockets.next_ready() else { break };
         let Some(shared) = sockets.connection(id) else {
             continue;
         };
@@ -42,21 +47,27 @@ pub fn watch(sockets: &Sockets, looked: &Cell<Instant>) -> Verdict {
         let Ok(mut connection) = shared.try_borrow_mut() else {
             continue;
         };
-        let (progress, _) =
-            if readable { connection.read(&mut landing) } else { (super::connection::Progress::Sent, false) };
+        let mut progress = Progress::Sent;
+        if readable {
+            let (read, more) = connection.read(&mut landing);
+            progress = read;
+            if more {
+                sockets.serve_again(id);
+            }
+        }
         while let Ok(true) = connection.parser.advance() {
             let mut core = sockets.core.borrow_mut();
             if answer(&mut core, id, &connection.parser.arguments()) == Verdict::Kill {
                 verdict = Verdict::Kill;
             }
         }
-        if progress == super::connection::Progress::Gone {
+        if progress == Progress::Gone {
             sockets.close(&mut connection);
         } else {
             sockets.flush(&mut connection);
         }
     }
-    if sockets.core.borrow().shutdown { Verdict::Kill } else { verdict }
+    if sockets.is_stopping() { Verdict::Kill } else { verdict }
 }
 
 /// Answers one request while a script is running.

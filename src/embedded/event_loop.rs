@@ -4,10 +4,11 @@
 //! Nobody is read from without end in one pass, and nobody's unread replies grow without bound.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::unix::net::UnixListener as StdListener;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -37,26 +38,50 @@ pub struct Sockets {
     listener: UnixListener,
     connections: RefCell<HashMap<ClientId, Shared<Connection>, RandomState>>,
     pub core: Shared<Core>,
-    /// Clients with input that was left unread in the last pass.
-    unread: RefCell<Vec<ClientId>>,
+    /// Clients to be served, and whether they have something to read. A long script answers them from here, too:
+    /// what the poll has reported once it does not report again.
+    ready: RefCell<VecDeque<(ClientId, bool)>>,
+    /// Set by another thread to end the loop.
+    stop: Arc<AtomicBool>,
 }
 
 impl Sockets {
-    /// Waits for events, at most for a time; answers the connections that became ready.
-    pub fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<Vec<(ClientId, bool)>> {
+    /// Waits for events, at most for a time, and queues the connections that became ready.
+    pub fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         match self.poll.borrow_mut().poll(events, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
-        let mut ready = Vec::new();
         for event in events.iter() {
             match event.token() {
                 WAKE => {}
                 LISTENER => self.accept(),
-                token => ready.push((token.0 as u64 - FIRST, event.is_readable() || event.is_read_closed())),
+                token => {
+                    let readable = event.is_readable() || event.is_read_closed();
+                    self.ready.borrow_mut().push_back((token.0 as u64 - FIRST, readable));
+                }
             }
         }
-        Ok(ready)
+        Ok(())
+    }
+
+    /// The next client to be served.
+    pub fn next_ready(&self) -> Option<(ClientId, bool)> {
+        self.ready.borrow_mut().pop_front()
+    }
+
+    /// Queues a client for another turn after the others.
+    pub fn serve_again(&self, id: ClientId) {
+        self.ready.borrow_mut().push_back((id, true));
+    }
+
+    /// Clients that wait to be served.
+    pub fn waiting(&self) -> usize {
+        self.ready.borrow().len()
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire) || self.core.borrow().shutdown
     }
 
     fn accept(&self) {
@@ -134,7 +159,7 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
-    pub fn new(poll: Poll, listener: StdListener, engine: Engine) -> io::Result<EventLoop> {
+    pub fn new(poll: Poll, listener: StdListener, engine: Engine, stop: Arc<AtomicBool>) -> io::Result<EventLoop> {
         let mut listener = UnixListener::from_std(listener);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let sockets = Rc::new(Sockets {
@@ -142,26 +167,29 @@ impl EventLoop {
             listener,
             connections: RefCell::default(),
             core: Rc::clone(&engine.core),
-            unread: RefCell::default(),
+            ready: RefCell::default(),
+            stop,
         });
         let watched = Rc::downgrade(&sockets);
         let looked = Cell::new(Instant::now());
-        engine.host.set_watch(Box::new(move || match watched.upgrade() {
-            Some(sockets) => busy::watch(&sockets, &looked),
+        engine.host.set_watch(Box::new(move |overdue| match watched.upgrade() {
+            Some(sockets) => busy::watch(&sockets, &looked, overdue),
             None => super::lua::host::Verdict::GoOn,
         }));
         Ok(EventLoop { engine, sockets, landing: vec![0; 64 * 1024] })
     }
 
     /// Serves until told to stop.
-    pub fn run(mut self, stop: &AtomicBool) -> io::Result<()> {
+    pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
-        while !stop.load(Ordering::Acquire) && !self.sockets.core.borrow().shutdown {
+        while !self.sockets.is_stopping() {
             let timeout = self.expire();
-            let mut ready = self.sockets.wait(&mut events, timeout)?;
-            ready.extend(self.sockets.unread.take().into_iter().map(|id| (id, true)));
-            for (id, readable) in ready {
-                self.serve(id, readable);
+            self.sockets.wait(&mut events, timeout)?;
+            // Those who are queued again during this pass wait for the next one.
+            for _ in 0..self.sockets.waiting() {
+                if let Some((id, readable)) = self.sockets.next_ready() {
+                    self.serve(id, readable);
+                }
             }
             self.deliver();
         }
@@ -171,13 +199,13 @@ impl EventLoop {
     /// Removes keys whose time has come; how long the loop may sleep.
     fn expire(&self) -> Option<Duration> {
         let mut core = self.sockets.core.borrow_mut();
-        if core.db.next_deadline_ms().is_none() && self.sockets.unread.borrow().is_empty() {
+        if core.db.next_deadline_ms().is_none() && core.mail.is_empty() && self.sockets.waiting() == 0 {
             return None;
         }
         core.tick();
         let more = core.db.expire_due(EXPIRE_BATCH);
         core.publish_events();
-        if more || !core.mail.is_empty() || !self.sockets.unread.borrow().is_empty() {
+        if more || !core.mail.is_empty() || self.sockets.waiting() > 0 {
             return Some(Duration::ZERO);
         }
         // A key is expired when its deadline is over, hence one more millisecond.
@@ -194,7 +222,7 @@ impl EventLoop {
         if readable {
             let (progress, more) = connection.read(&mut self.landing);
             if more {
-                self.sockets.unread.borrow_mut().push(id);
+                self.sockets.serve_again(id);
             }
             self.run_requests(&mut connection);
             if progress == Progress::Gone {

@@ -60,7 +60,7 @@ impl Server {
         let thread = std::thread::Builder::new().name("store".into()).stack_size(STACK_BYTES).spawn(move || {
             let clock = EngineClock::System;
             let engine = EngineOptions { clock, strict, capture_published, script_instructions_max, lua_bytes_max };
-            let served = EventLoop::new(poll, listener, Engine::new(engine)).and_then(|events| events.run(&stop));
+            let served = EventLoop::new(poll, listener, Engine::new(engine), stop).and_then(EventLoop::run);
             if let Err(error) = served {
                 tracing::error!(%error, "the embedded store stopped");
             }

@@ -22,9 +22,21 @@ use crate::script::standing::Standing;
 
 /// Milliseconds that a client is asked to wait before it tries again while Redis does not answer.
 const RETRY_AFTER_MS: u64 = 1_000;
-/// First words of errors with which Redis says that it did not run the script.
-const NOT_RUN: [&str; 10] =
-    ["MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "OOM", NO_ROUTE];
+/// First words of errors with which Redis says that it did not run the script, or refused its first write. A script
+/// that it forgot again right after it was loaded is among them.
+const NOT_RUN: [&str; 11] = [
+    "MISCONF",
+    "LOADING",
+    "READONLY",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "BUSY",
+    "NOREPLICAS",
+    "NOSCRIPT",
+    "OOM",
+    NO_ROUTE,
+];
 /// The client's own words, of kind `Unknown` like most errors of Redis, for a call that it had no connection for.
 const NO_ROUTE: &str = "Failed to route command";
 /// As before, for a call that it may have written in part.

@@ -1,5 +1,6 @@
 //! The embedded store from outside: the same bodies against it and against a real `redis-server`.
 
+mod busy;
 mod client;
 mod clients;
 mod commands;

@@ -29,10 +29,15 @@ BODY
 
 /// A node whose login does this for uid 13 instead.
 async fn node_with(lua: &str, settings: &[(&str, &str)]) -> Node {
+    node_with_at(PLACE, lua, settings).await
+}
+
+/// As before, behind another line of the script.
+async fn node_with_at(place: &str, lua: &str, settings: &[(&str, &str)]) -> Node {
     let folder = scripts();
     let login = folder.path().join("login/v1.lua");
     let text = std::fs::read_to_string(&login).expect("the login script");
-    let odd = text.replacen(PLACE, &format!("{PLACE}if uid == '13' then {lua} end\n"), 1);
+    let odd = text.replacen(place, &format!("{place}if uid == '13' then {lua} end\n"), 1);
     assert_ne!(text, odd, "the script has the place");
     std::fs::write(&login, odd).expect("the folder takes it");
     Node::with_scripts(settings, Catalogue::from_dir(folder.path()).expect("it is still a script")).await
@@ -76,15 +81,14 @@ async fn a_broken_script_costs_its_caller_an_answer_and_nobody_a_connection() {
 }
 
 #[tokio::test]
-async fn a_script_that_fails_after_it_took_the_seat_leaves_no_ghost() {
-    let lua = "redis.call('ZADD', roster_key, 0, node .. '#' .. incarnation .. '|13|main|' .. sid)
-      redis.call('HSET', seat_key, 'main:sid', sid, 'main:node', node, 'main:incarnation', incarnation)
-      error('too late')";
-    let node = node_with(lua, &[]).await;
-    let (_, reply) = odd_login(&node).await;
-    assert_eq!(reply, json!({"error": 1100}));
+async fn a_login_that_fails_after_its_writes_leaves_no_ghost() {
+    let node = node_with_at("-- 3. Answer.\n", "error('too late')", &[]).await;
+    let token = node.ticket(13).await;
+    let mut unlucky = node.connect().await;
+    assert_eq!(unlucky.login(13, &token).await, json!({"error": 1100}));
+    assert_eq!(unlucky.expect(1101).await["reason"], "internal");
     node.endings.drained().await;
-    node.wait_for_roster(0).await;
+    assert_eq!(node.roster(), 0);
 }
 
 #[tokio::test]

@@ -160,14 +160,16 @@ fn any_whole_frame_is_a_sign_of_life(store: StoreKind) {
 fn heartbeats_do_not_touch_the_store() {
     let server = Setup::new(StoreKind::Redis).set("node.beat_ms", 600_000).set("node.lease_ms", 3_600_000).start();
     let mut session = server.session(1001);
-    let calls = || {
-        let statistics = server.look().run(&["INFO", "commandstats"]).to_string();
-        let line = statistics.split("\\r\\n").find(|line| line.starts_with("cmdstat_evalsha:"));
-        line.expect("scripts were called").to_owned()
+    let calls = || -> u64 {
+        let statistics = server.look().run(&["INFO", "commandstats"]);
+        let text = statistics.as_str().expect("statistics are text");
+        let line = text.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+        line.and_then(|line| line.split(',').next()?.parse().ok()).expect("scripts were called")
     };
     let before = calls();
-    for _ in 0..200 {
+    for _ in 0..500 {
         session.beat();
     }
-    assert_eq!(calls(), before);
+    // The node itself may have had something to say; it does not speak once per heartbeat.
+    assert!(calls() - before < 10, "{} script calls", calls() - before);
 }

@@ -1,14 +1,17 @@
 //! Scripts and their store: forgotten scripts, failing scripts, and answers that got lost.
 
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Setup, StoreKind, on_both_stores};
+use crate::support::{PATIENCE, Setup, StoreKind, on_both_stores};
 
 on_both_stores!(
     g12_forgotten_scripts_cost_no_login,
+    scripts_that_are_forgotten_all_the_time_mean_try_again,
     g12_the_same_login_again_answers_the_same,
     a_script_error_costs_one_reply_and_says_where,
 );
@@ -19,6 +22,8 @@ const LOGINS: usize = 8;
 fn g12_forgotten_scripts_cost_no_login(store: StoreKind) {
     let server = Setup::new(store).start();
     for round in 0..10_u64 {
+        // This login brings back what the flush before has taken, so that none can meet two of them.
+        server.assert_serves(1001);
         let tokens: Vec<(u64, String)> = (0..LOGINS as u64)
             .map(|at| (2000 + 100 * round + at, server.admin.token(2000 + 100 * round + at)))
             .collect();
@@ -40,6 +45,31 @@ fn g12_forgotten_scripts_cost_no_login(store: StoreKind) {
         });
     }
     server.wait_sessions(0);
+}
+
+/// Flushed without a pause, a script may be gone again between its loading and its call. It did not run, so the client
+/// is asked to try again; it is no fault of anybody's script.
+fn scripts_that_are_forgotten_all_the_time_mean_try_again(store: StoreKind) {
+    let server = Setup::new(store).set("gateway.login_attempts_max", 10_000).start();
+    let token = server.admin.token(1001);
+    let (begun, is_over) = (Instant::now(), AtomicBool::new(false));
+    let replies: Vec<Value> = thread::scope(|scope| {
+        let (server, is_over) = (&server, &is_over);
+        scope.spawn(move || {
+            let mut look = server.look();
+            while !is_over.load(Ordering::Relaxed) && begun.elapsed() < PATIENCE {
+                look.run(&["SCRIPT", "FLUSH"]);
+            }
+        });
+        let mut client = server.connect();
+        let replies = (0..100).map(|_| client.log_in(1001, &token)).collect();
+        is_over.store(true, Ordering::Relaxed);
+        replies
+    });
+    for reply in replies {
+        assert!([0, 1101].map(Value::from).contains(&reply["error"]), "{reply}");
+    }
+    server.session_with(1001, token.clone()).beat();
 }
 
 /// A client that did not get its answer asks again on the same connection: same sid, same epoch, nobody is kicked

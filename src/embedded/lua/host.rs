@@ -53,8 +53,8 @@ pub enum Verdict {
     Kill,
 }
 
-/// Called from time to time while a script runs, so that other clients get an answer meanwhile.
-pub type Watch = Box<dyn Fn() -> Verdict>;
+/// Called from time to time while a script runs; told whether it has run for so long that other clients need answers.
+pub type Watch = Box<dyn Fn(bool) -> Verdict>;
 
 /// Limits of the running script, shared with the hook.
 #[derive(Default)]
@@ -284,9 +284,8 @@ fn set_hook(lua: &Lua, limits: &Rc<Limits>, core: Rc<RefCell<Core>>) -> mlua::Re
         let mut text = None;
         if limits.instructions_max > 0 && used > limits.instructions_max {
             text = Some("Script ran for more instructions than it is allowed");
-        } else if limits.is_overdue(&core)
-            && let Some(watch) = &*limits.watch.borrow()
-            && watch() == Verdict::Kill
+        } else if let Some(watch) = &*limits.watch.borrow()
+            && watch(limits.is_overdue(&core)) == Verdict::Kill
         {
             text = Some("Script killed by user with SCRIPT KILL...");
         }

@@ -15,7 +15,7 @@ pub use client::{Client, Seen, frame};
 pub use node::{Ended, Server, Session, Setup};
 pub use random::Random;
 pub use store::{RedisServer, StoreKind};
-pub use wait::{clock_ms, wait_until};
+pub use wait::{PATIENCE, clock_ms, wait_until};
 
 /// Makes two tests of each function: one on the embedded store, one on a real `redis-server`.
 macro_rules! on_both_stores {
