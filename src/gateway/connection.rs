@@ -173,6 +173,6 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         assert!(size_of::<Task>() <= 160, "a task has {} bytes", size_of::<Task>());
-        assert!(size_of::<Handle>() <= 208, "a handle has {} bytes", size_of::<Handle>());
+        assert!(size_of::<Handle>() <= 200, "a handle has {} bytes", size_of::<Handle>());
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn ask(host: Host<'_>, request: LoginRequest) -> Answer {
     let outcome = asking.run("login", &uid, arguments).await;
     answer_client(host, &asking, &uid, &outcome);
     let was_seated = host.handle.uid().is_some();
-    let (dropped, _) = host.handle.end_login(host.gateway.options.bounds);
+    let dropped = host.handle.end_login(host.gateway.options.bounds);
     Metric::MailboxDrops.counter().increment(dropped as u64);
     if !was_seated && may_have_run(&outcome) {
         finish_for_good(host, uid.clone());

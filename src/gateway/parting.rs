@@ -34,14 +34,13 @@ pub(super) async fn part(host: Host<'_>, link: &mut Link) {
     if closing.reason == Some(Reason::Expired) && closing.by == ClosedBy::Node {
         Metric::Expiries.counter().increment(1);
     }
-    let is_kick = closing.by == ClosedBy::Kick;
-    let parted = let_go(host, link, is_kick).await;
+    let parted = let_go(host, link, closing.by).await;
     if parted.is_forced {
         link.abort();
     }
     let reason = closing.reason.map_or("left", Reason::as_str);
     tracing::debug!(sid = %host.handle.sid(), reason, told = parted.is_told, forced = parted.is_forced, "a connection ended");
-    if is_kick {
+    if closing.by == ClosedBy::Kick {
         Metric::Kicks.counter_of(if parted.is_forced { "forced" } else { "closed" }).increment(1);
     }
 }
@@ -64,7 +63,7 @@ pub(super) async fn await_notice(host: Host<'_>, link: &mut Link) {
     host.handle.close(Reason::Displaced, goodbye(Reason::Displaced));
 }
 
-async fn let_go(host: Host<'_>, link: &mut Link, is_kick: bool) -> Parted {
+async fn let_go(host: Host<'_>, link: &mut Link, by: ClosedBy) -> Parted {
     let mut grace = pin!(sleep(host.gateway.options.grace));
     let (mut is_told, mut has_closed) = (false, false);
     let is_forced = poll_fn(|context| {
@@ -73,9 +72,10 @@ async fn let_go(host: Host<'_>, link: &mut Link, is_kick: bool) -> Parted {
                 Poll::Ready(Err(_)) => return Poll::Ready(false),
                 Poll::Ready(Ok(())) => {
                     is_told = true;
-                    match is_kick {
-                        true => Metric::Kicks.counter_of("told").increment(1),
-                        false => link.finish(),
+                    match by {
+                        ClosedBy::Kick => Metric::Kicks.counter_of("told").increment(1),
+                        ClosedBy::Node => link.finish(),
+                        ClosedBy::Client => {}
                     }
                 }
                 Poll::Pending => {}

@@ -59,8 +59,6 @@ struct Seated {
     seat: Seat,
     rank: Rank,
     token_digest: TokenDigest,
-    /// The gateway's clock when the seat was taken.
-    since_ms: u64,
 }
 
 /// What became of a frame for a connection.
@@ -160,10 +158,9 @@ impl Handle {
         self.hear(now_ms);
         let mut state = self.lock();
         let before = state.seated.take();
-        let since_ms = before.as_ref().map_or(now_ms, |seated| seated.since_ms);
         // Answers may come in another order than they were given; a rank only grows.
         let known = before.as_ref().filter(|seated| seated.seat == seat).map_or(rank, |seated| seated.rank);
-        state.seated = Some(Seated { seat, rank: rank.max(known), token_digest, since_ms });
+        state.seated = Some(Seated { seat, rank: rank.max(known), token_digest });
         before.map(|seated| seated.seat)
     }
 
@@ -179,20 +176,19 @@ impl Handle {
     }
 
     /// The answer to the login is queued: what waited for it follows, a kick last. Answers frames that were dropped
-    /// because the login was refused or the mailbox is full, and whether a kick was waiting.
-    pub fn end_login(&self, bounds: Bounds) -> (usize, bool) {
+    /// because the login was refused or the mailbox is full.
+    pub fn end_login(&self, bounds: Bounds) -> usize {
         let mut state = self.lock();
-        let Some(mut parked) = state.login.take() else { return (0, false) };
+        let Some(mut parked) = state.login.take() else { return 0 };
         let is_open = state.seated.is_some() && state.closing.is_none();
         let mut dropped = 0;
         while let Some(frame) = parked.frames.pop() {
             dropped += usize::from(!(is_open && state.mailbox.push(frame, bounds)));
         }
-        let is_kicked = parked.kick.is_some();
         if let Some((reason, frame)) = parked.kick {
             close(state, Closing { reason: Some(reason), by: ClosedBy::Kick }, Some(frame));
         }
-        (dropped, is_kicked)
+        dropped
     }
 
     /// Tells this client that its session is over, after the answer to its login if one is in flight.
@@ -273,7 +269,6 @@ impl Handle {
             rank: seated.rank,
             token_digest: seated.token_digest.to_string(),
             address: self.peer,
-            since_ms: seated.since_ms,
         })
     }
 
@@ -395,7 +390,7 @@ mod tests {
         assert_eq!(frames(&handle), [""; 0]);
         handle.seat(seat(), Rank::default(), TokenDigest::of("t"), 1);
         assert_eq!(handle.push("1006".into(), BOUNDS), Pushed::Queued);
-        assert_eq!(handle.end_login(BOUNDS), (0, true));
+        assert_eq!(handle.end_login(BOUNDS), 0);
         assert_eq!(frames(&handle), ["1006", "1019", "1021"]);
         assert_eq!(handle.closing(), Some(Closing { reason: Some(Reason::Displaced), by: ClosedBy::Kick }));
         assert_eq!(handle.push("late".into(), BOUNDS), Pushed::Closed);
@@ -407,7 +402,7 @@ mod tests {
         handle.begin_login();
         handle.deliver("1019".into(), BOUNDS);
         handle.push("1006".into(), BOUNDS);
-        assert_eq!(handle.end_login(BOUNDS), (1, false));
+        assert_eq!(handle.end_login(BOUNDS), 1);
         assert_eq!(frames(&handle), ["1006"]);
     }
 

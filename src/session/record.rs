@@ -14,6 +14,4 @@ pub struct SessionRecord {
     pub token_digest: String,
     /// Address of the client.
     pub address: SocketAddr,
-    /// The gateway's clock when the seat was taken.
-    pub since_ms: u64,
 }

@@ -78,6 +78,23 @@ async fn defect_04_a_second_user_on_the_same_connection_is_refused() {
     assert_eq!(node.roster(), 1);
 }
 
+/// One connection is one session and holds one seat.
+#[tokio::test]
+async fn a_login_for_another_class_on_the_same_connection_is_refused() {
+    let node = Node::start().await;
+    let (phone, tablet) = (node.ticket_for(7, "phone").await, node.ticket_for(7, "tablet").await);
+    let mut client = node.connect().await;
+    assert_eq!(client.login(7, &phone).await["class"], "phone");
+    assert_eq!(client.login(7, &tablet).await["error"], 1102);
+    client.expect_alive().await;
+    let mut other = node.connect().await;
+    assert_eq!(other.login(7, &tablet).await["class"], "tablet");
+    assert_eq!((node.gateway.session_count(), node.roster()), (2, 2));
+    drop(client);
+    node.wait_for_roster(1).await;
+    other.expect_alive().await;
+}
+
 /// Story: the clean-up ran first and found nothing, then the login registered a dead connection.
 #[tokio::test]
 async fn defect_05_a_connection_that_dies_during_its_login_leaves_no_ghost() {

@@ -1,6 +1,7 @@
 //! The gateway against real sockets, the real scripts and a real `redis-server`; the client side is a raw socket that
 //! shares no code with the server.
 
+mod chaos;
 mod closing;
 mod hostile;
 mod login;

@@ -123,11 +123,16 @@ impl Node {
         Self { gateway, caller, endings, address, store, stop, class: config.seat.class.to_string() }
     }
 
-    /// Issues a ticket; answers its token.
+    /// Issues a ticket for the default class; answers its token.
     pub async fn ticket(&self, uid: u64) -> String {
+        self.ticket_for(uid, &self.class).await
+    }
+
+    /// Issues a ticket for a device class; answers its token.
+    pub async fn ticket_for(&self, uid: u64, class: &str) -> String {
         let token = format!("token-{}", uuid::Uuid::new_v4());
         let arguments = Arguments::new()
-            .with(Argument::Class, self.class.as_str())
+            .with(Argument::Class, class)
             .with(Argument::TokenDigest, TokenDigest::of(&token).to_string());
         self.caller.ask("ticket", Some(&user(uid)), arguments).await.expect("a ticket");
         token

@@ -1,5 +1,7 @@
 //! The tests of the gateway once more, on the embedded store: the same bodies, so that both stores are held to the same.
 
+#[path = "../gateway/chaos.rs"]
+mod chaos;
 #[path = "../gateway/closing.rs"]
 mod closing;
 #[path = "../gateway/hostile.rs"]
