@@ -17,17 +17,17 @@ install_redis() {
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends redis-server redis-tools
 }
 
-run_lua_on_redis() {
-  local folder server
+# In a shell of its own, so that the server ends with it however it ends.
+run_lua_on_redis() (
   folder=$(mktemp -d)
   redis-server --port 0 --unixsocket "$folder/redis.sock" --save '' --appendonly no --dir "$folder" >"$folder/log" &
   server=$!
-  trap 'kill "$server" 2>/dev/null || true; rm -rf "$folder"' EXIT
+  trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$folder"' EXIT
   until [ "$(redis-cli -s "$folder/redis.sock" ping 2>/dev/null)" = PONG ]; do
     kill -0 "$server" || { cat "$folder/log" >&2; exit 1; }
   done
   ./target/debug/oneseat test --redis "redis+unix://$folder/redis.sock"
-}
+)
 
 install_redis
 step "format"
