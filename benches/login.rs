@@ -10,7 +10,7 @@ use std::time::Duration;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use futures_util::future::join_all;
-use oneseat::embedded::{EngineOptions, Server, ServerOptions};
+use oneseat::embedded::{Server, ServerOptions};
 use oneseat::id::{Name, Sid, Uid};
 use oneseat::script::catalogue::Catalogue;
 use oneseat::script::redis::Endpoint;
@@ -49,7 +49,7 @@ impl Bed {
         let socket = folder.path().join("redis.sock");
         let (embedded, redis) = match is_embedded {
             true => {
-                let options = ServerOptions { socket: socket.clone(), engine: EngineOptions::default() };
+                let options = ServerOptions { socket: socket.clone(), ..ServerOptions::default() };
                 (Some(Server::start(options).expect("the embedded store starts")), None)
             }
             false => {

@@ -1,6 +1,6 @@
 //! The command line: reads arguments, runs one subcommand, turns its outcome into an exit code.
 //!
-//! Subcommands other than `serve` and `test` know nothing but the admin API and the wire; they work against a server
+//! Subcommands other than `serve`, `store` and `test` know nothing but the admin API and the wire; they work against a server
 //! on another machine just as well.
 
 mod api;
@@ -10,6 +10,7 @@ mod kick;
 mod nodes;
 mod output;
 mod serve;
+mod store;
 mod test;
 mod ticket;
 mod who;
@@ -67,6 +68,8 @@ enum Command {
     Kick(kick::Kick),
     /// List the nodes.
     Nodes(nodes::Nodes),
+    /// Look at, check, mend, export or import what the embedded store keeps on disk.
+    Store(store::Store),
     /// Run the tests of scripts.
     Test(test::Test),
     /// Print the configuration template, or what is in force.
@@ -105,6 +108,7 @@ fn run(cli: Cli) -> Result<Exit, Fatal> {
         Some(Command::Who(who)) => who.run(&shared),
         Some(Command::Kick(kick)) => kick.run(&shared),
         Some(Command::Nodes(nodes)) => nodes.run(&shared),
+        Some(Command::Store(store)) => store.run(&shared),
         Some(Command::Test(test)) => test.run(),
         Some(Command::Config(print)) => print.run(&shared),
         Some(Command::Version) => version(&shared),

@@ -21,7 +21,7 @@ use crate::id::Name;
 pub use layer::{Template, template};
 pub use problem::{ConfigError, Problem};
 pub use rule::MS_MAX;
-pub use value::{Format, Level, Policy, RedisUrl, Secret, split_host_port};
+pub use value::{Format, Fsync, Level, Policy, RedisUrl, Secret, split_host_port};
 
 /// The file that holds every default, as it is built into the binary.
 pub const TEMPLATE: &str = include_str!("../../config/default.toml");
@@ -130,6 +130,10 @@ pub struct Redis {
 #[serde(deny_unknown_fields)]
 pub struct Data {
     pub dir: PathBuf,
+    pub fsync: Fsync,
+    pub rewrite_percent: u64,
+    pub rewrite_bytes_min: u64,
+    pub memory_bytes_max: u64,
 }
 
 /// The operator's HTTP.

@@ -127,6 +127,33 @@ pub fn mask_url(text: &str) -> String {
     }
 }
 
+/// When the append-only file of the embedded store is forced to the disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fsync {
+    Always,
+    Everysec,
+    No,
+}
+
+impl Fsync {
+    /// The word of the configuration, which is Redis' own.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Fsync::Always => "always",
+            Fsync::Everysec => "everysec",
+            Fsync::No => "no",
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Fsync {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        let all = [Fsync::Always, Fsync::Everysec, Fsync::No];
+        let read = |text: &str| all.into_iter().find(|fsync| fsync.as_str() == text);
+        parse(source, read, "\"always\", \"everysec\" or \"no\"")
+    }
+}
+
 /// What happens when a seat is held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Policy {

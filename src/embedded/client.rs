@@ -49,6 +49,8 @@ pub struct Client {
     pub reply_mode: ReplyMode,
     /// Bytes to be sent.
     pub outbox: Output,
+    /// The place in the append-only file's history that must be settled before the outbox is sent.
+    pub held_until: u64,
     /// The connection ends once the outbox is sent.
     pub closing: bool,
     /// Microseconds since the epoch.

@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use super::aof::Fsync;
 use super::fault::Fault;
 use super::keyspace::class;
 use super::number;
 
 /// Names that are remembered but change nothing here, with their first values.
 const REMEMBERED: &[(&str, &str)] = &[
-    ("appendfsync", "everysec"),
-    ("appendonly", "no"),
     ("databases", "1"),
     ("hash-max-listpack-entries", "128"),
     ("hash-max-listpack-value", "64"),
@@ -65,6 +64,11 @@ pub struct Config {
     pub maxmemory: u64,
     /// Milliseconds after which other clients of a long script are told that the store is busy; 0 for never.
     pub busy_reply_threshold_ms: u64,
+    /// When the append-only file is synced.
+    pub fsync: Fsync,
+    /// Growth in per cent, and least size in bytes, at which it is rewritten by itself.
+    pub rewrite_percent: u64,
+    pub rewrite_bytes_min: u64,
     /// Bytes that may wait for a client that does not read.
     pub output_bytes_max: usize,
     pub notify: u16,
@@ -76,6 +80,9 @@ impl Default for Config {
         Config {
             maxmemory: 0,
             busy_reply_threshold_ms: 5000,
+            fsync: Fsync::default(),
+            rewrite_percent: 100,
+            rewrite_bytes_min: 64 * 1024 * 1024,
             output_bytes_max: 256 * 1024 * 1024,
             notify: 0,
             remembered: REMEMBERED.iter().map(|(name, value)| (*name, (*value).to_string())).collect(),
@@ -91,6 +98,9 @@ impl Config {
         entries.push(("maxmemory", self.maxmemory.to_string()));
         entries.push(("busy-reply-threshold", self.busy_reply_threshold_ms.to_string()));
         entries.push(("lua-time-limit", self.busy_reply_threshold_ms.to_string()));
+        entries.push(("appendfsync", self.fsync.name().to_string()));
+        entries.push(("auto-aof-rewrite-percentage", self.rewrite_percent.to_string()));
+        entries.push(("auto-aof-rewrite-min-size", self.rewrite_bytes_min.to_string()));
         entries.push(("notify-keyspace-events", notify_letters(self.notify)));
         entries
     }
@@ -104,10 +114,17 @@ impl Config {
             "maxmemory" => {
                 self.maxmemory = parse_memory(&text).ok_or_else(|| bad("argument must be a memory value"))?;
             }
+            "auto-aof-rewrite-min-size" => {
+                self.rewrite_bytes_min = parse_memory(&text).ok_or_else(|| bad("argument must be a memory value"))?;
+            }
+            "auto-aof-rewrite-percentage" => self.rewrite_percent = whole_number(value).map_err(bad)?,
             "busy-reply-threshold" | "lua-time-limit" => {
-                let number = number::parse_i64(value).and_then(|number| u64::try_from(number).ok());
-                self.busy_reply_threshold_ms =
-                    number.ok_or_else(|| bad("argument couldn't be parsed into an integer"))?;
+                self.busy_reply_threshold_ms = whole_number(value).map_err(bad)?;
+            }
+            "appendfsync" => {
+                let named = Fsync::named(&text.to_ascii_lowercase());
+                self.fsync =
+                    named.ok_or_else(|| bad("argument(s) must be one of the following: everysec, always, no"))?;
             }
             "notify-keyspace-events" => {
                 self.notify =
@@ -124,6 +141,11 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn whole_number(value: &[u8]) -> Result<u64, &'static str> {
+    let number = number::parse_i64(value).and_then(|number| u64::try_from(number).ok());
+    number.ok_or("argument couldn't be parsed into an integer")
 }
 
 /// Reads `100`, `100k`, `100kb`, `100mb`, `1g` and so on as bytes.

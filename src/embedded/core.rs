@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use ahash::RandomState;
 
+use super::aof::journal::Status;
 use super::client::{Client, ClientId, LOCAL};
 use super::clock::EngineClock;
 use super::config::Config;
@@ -60,6 +61,8 @@ pub struct Core {
     pub config: Config,
     pub stats: Stats,
     pub script: ScriptRun,
+    /// The append-only file, as far as commands are concerned.
+    pub log: Status,
     pub clock: EngineClock,
     /// The time of the running command or script, in microseconds since the epoch.
     pub now_us: u64,
@@ -92,6 +95,7 @@ impl Core {
             config: Config::default(),
             stats: Stats::default(),
             script: ScriptRun::default(),
+            log: Status::default(),
             clock,
             now_us,
             started_us: now_us,

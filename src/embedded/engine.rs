@@ -31,6 +31,8 @@ pub struct EngineOptions {
     pub script_instructions_max: u64,
     /// Bytes that Lua may hold; 0 for no limit.
     pub lua_bytes_max: usize,
+    /// Bytes of data past which writes are refused, as `maxmemory` of Redis; 0 for no limit.
+    pub memory_bytes_max: u64,
 }
 
 impl Default for EngineOptions {
@@ -41,6 +43,7 @@ impl Default for EngineOptions {
             capture_published: false,
             script_instructions_max: 0,
             lua_bytes_max: 0,
+            memory_bytes_max: 0,
         }
     }
 }
@@ -55,6 +58,7 @@ impl Engine {
     /// An empty store.
     pub fn new(options: EngineOptions) -> Engine {
         let core = Rc::new(RefCell::new(Core::new(options.clock.clone(), options.capture_published)));
+        core.borrow_mut().config.maxmemory = options.memory_bytes_max;
         let host = Host::new(Rc::clone(&core), &options);
         Engine { core, host }
     }
@@ -91,6 +95,7 @@ impl Engine {
     /// Runs one request of a client and writes its reply.
     pub(super) fn dispatch(&self, id: ClientId, args: &[&[u8]], out: &mut Output) {
         let start = out.buffer.len();
+        let mailed = self.core.borrow().mail.len();
         let outcome = catch_unwind(AssertUnwindSafe(|| self.route(id, args, out))).unwrap_or_else(|_| {
             let name = String::from_utf8_lossy(args.first().copied().unwrap_or_default()).into_owned();
             tracing::error!(command = name, "a command panicked; its client was answered with an error");
@@ -103,6 +108,7 @@ impl Engine {
             out.error(fault.text.as_bytes());
         }
         core.publish_events();
+        core.close_unit(mailed);
         let client = core.client();
         // Confirmations of subscriptions are messages, which come also to those who want no replies.
         let silent = matches!(client.reply_mode, ReplyMode::Off | ReplyMode::Skip);
@@ -159,6 +165,17 @@ impl Core {
         &mut self.stats.tallies[table::position(spec)]
     }
 
+    /// Ends the unit of the request that just ran. Its reply waits until the unit is settled, and so do the messages
+    /// that it sent to others, who stand in `mail` from a position on.
+    fn close_unit(&mut self, mailed: usize) {
+        let Some(position) = self.db.effects.close() else { return };
+        for id in self.mail[mailed.min(self.mail.len())..].iter().chain([&self.current]) {
+            if let Some(client) = self.clients.get_mut(id) {
+                client.held_until = position;
+            }
+        }
+    }
+
     /// Counts a command that was refused before it ran.
     pub fn count_rejected(&mut self, spec: &'static Spec) {
         self.tally(spec).rejected += 1;
@@ -174,8 +191,17 @@ pub(super) fn run_plain(core: &mut Core, spec: &'static Spec, args: &[&[u8]], ou
             return Err(Fault::new("ERR This Redis command is not allowed from script"));
         }
     };
+    let is_write = spec.has(flag::WRITE);
+    if is_write {
+        core.check_log()?;
+    }
     core.tally(spec).calls += 1;
+    let before = core.db.dirty;
     let outcome = command(&mut Call { core, out }, args);
+    if is_write {
+        let changed = core.db.dirty != before;
+        core.db.effects.record(args, changed);
+    }
     if outcome.is_err() {
         core.tally(spec).failed += 1;
     }

@@ -16,6 +16,7 @@ use ahash::RandomState;
 use mio::net::UnixListener;
 use mio::{Events, Interest, Poll, Token};
 
+use super::aof::journal::Journal;
 use super::busy;
 use super::client::ClientId;
 use super::connection::{Connection, Progress};
@@ -41,6 +42,8 @@ pub struct Sockets {
     /// Clients to be served, and whether they have something to read. A long script answers them from here, too:
     /// what the poll has reported once it does not report again.
     ready: RefCell<VecDeque<(ClientId, bool)>>,
+    /// Clients whose replies wait for the append-only file.
+    held: RefCell<Vec<ClientId>>,
     /// Set by another thread to end the loop.
     stop: Arc<AtomicBool>,
 }
@@ -115,9 +118,14 @@ impl Sockets {
     pub fn flush(&self, connection: &mut Connection) {
         let mut core = self.core.borrow_mut();
         let limit = core.config.output_bytes_max;
+        let settled = core.log.settled;
         let Some(client) = core.clients.get_mut(&connection.id) else {
             return;
         };
+        if client.held_until > settled {
+            self.held.borrow_mut().push(connection.id);
+            return;
+        }
         let progress = connection.write(&mut client.outbox.buffer, limit);
         let closing = client.closing;
         drop(core);
@@ -142,6 +150,15 @@ impl Sockets {
         }
     }
 
+    /// Sends to those whose replies waited for the append-only file; who still has to wait is held again.
+    fn release(&self) {
+        for id in self.held.take() {
+            if let Some(connection) = self.connection(id) {
+                self.flush(&mut connection.borrow_mut());
+            }
+        }
+    }
+
     pub fn close(&self, connection: &mut Connection) {
         // The descriptor closes with the stream, whatever this answers.
         let _ = self.poll.borrow().registry().deregister(&mut connection.stream);
@@ -154,12 +171,19 @@ impl Sockets {
 pub struct EventLoop {
     engine: Engine,
     sockets: Rc<Sockets>,
+    journal: Option<Journal>,
     /// Where reads land before they are appended to a client's buffer, so that idle clients hold none.
     landing: Vec<u8>,
 }
 
 impl EventLoop {
-    pub fn new(poll: Poll, listener: StdListener, engine: Engine, stop: Arc<AtomicBool>) -> io::Result<EventLoop> {
+    pub fn new(
+        poll: Poll,
+        listener: StdListener,
+        engine: Engine,
+        journal: Option<Journal>,
+        stop: Arc<AtomicBool>,
+    ) -> io::Result<EventLoop> {
         let mut listener = UnixListener::from_std(listener);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let sockets = Rc::new(Sockets {
@@ -168,6 +192,7 @@ impl EventLoop {
             connections: RefCell::default(),
             core: Rc::clone(&engine.core),
             ready: RefCell::default(),
+            held: RefCell::default(),
             stop,
         });
         let watched = Rc::downgrade(&sockets);
@@ -176,41 +201,70 @@ impl EventLoop {
             Some(sockets) => busy::watch(&sockets, &looked, overdue),
             None => super::lua::host::Verdict::GoOn,
         }));
-        Ok(EventLoop { engine, sockets, landing: vec![0; 64 * 1024] })
+        Ok(EventLoop { engine, sockets, journal, landing: vec![0; 64 * 1024] })
     }
 
     /// Serves until told to stop.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
+        let served = self.serve_all(&mut events);
+        if let Some(journal) = self.journal.take() {
+            journal.finish(&mut self.sockets.core.borrow_mut());
+            self.sockets.release();
+        }
+        served
+    }
+
+    fn serve_all(&mut self, events: &mut Events) -> io::Result<()> {
+        let mut timeout = Some(Duration::ZERO);
         while !self.sockets.is_stopping() {
-            let timeout = self.expire();
-            self.sockets.wait(&mut events, timeout)?;
+            self.sockets.wait(events, timeout)?;
             // Those who are queued again during this pass wait for the next one.
             for _ in 0..self.sockets.waiting() {
                 if let Some((id, readable)) = self.sockets.next_ready() {
                     self.serve(id, readable);
                 }
             }
+            let more = self.expire();
+            self.settle();
             self.deliver();
+            timeout = if more { Some(Duration::ZERO) } else { self.patience() };
         }
         Ok(())
     }
 
-    /// Removes keys whose time has come; how long the loop may sleep.
-    fn expire(&self) -> Option<Duration> {
+    /// Removes keys whose time has come; true when there may be more.
+    fn expire(&self) -> bool {
         let mut core = self.sockets.core.borrow_mut();
-        if core.db.next_deadline_ms().is_none() && core.mail.is_empty() && self.sockets.waiting() == 0 {
-            return None;
+        if core.db.next_deadline_ms().is_none() {
+            return false;
         }
         core.tick();
         let more = core.db.expire_due(EXPIRE_BATCH);
         core.publish_events();
-        if more || !core.mail.is_empty() || self.sockets.waiting() > 0 {
+        core.db.effects.close();
+        more
+    }
+
+    /// Writes down what the pass changed, and lets the replies go that waited for it.
+    fn settle(&mut self) {
+        if let Some(journal) = &mut self.journal {
+            journal.pass(&mut self.sockets.core.borrow_mut());
+            self.sockets.release();
+        }
+    }
+
+    /// How long the loop may sleep.
+    fn patience(&self) -> Option<Duration> {
+        let core = self.sockets.core.borrow();
+        if self.sockets.waiting() > 0 || !core.mail.is_empty() {
             return Some(Duration::ZERO);
         }
+        let now_ms = core.clock.now_us() / 1000;
         // A key is expired when its deadline is over, hence one more millisecond.
-        let wait = core.db.next_deadline_ms()?.saturating_sub(core.db.now_ms) + 1;
-        Some(Duration::from_millis(wait))
+        let expiry = core.db.next_deadline_ms().map(|at| Duration::from_millis(at.saturating_sub(now_ms) + 1));
+        let journal = self.journal.as_ref().and_then(|journal| journal.patience(core.config.fsync));
+        [expiry, journal].into_iter().flatten().min()
     }
 
     /// Reads from a client, runs what is complete, and answers.

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use ahash::RandomState;
 use indexmap::IndexMap;
 
+use super::aof::effects::Effects;
 use super::fault::Fault;
 use super::value::{Kind, Value};
 
@@ -52,7 +53,9 @@ pub struct Keyspace {
     deadlines: BTreeSet<(u64, u64)>,
     /// The time by which keys are judged, in milliseconds since the epoch; set when a command or script begins.
     pub now_ms: u64,
-    /// Changes since the start.
+    /// What the running request changed, for the append-only file.
+    pub effects: Effects,
+    /// Changes since the start, expired keys not counted.
     pub dirty: u64,
     /// Keys that expired since the start.
     pub expired: u64,
@@ -170,7 +173,9 @@ impl Keyspace {
     fn expire(&mut self, index: usize) {
         if let Some((key, _)) = self.remove_at(index) {
             self.expired += 1;
-            self.touch(&key, class::EXPIRED, "expired");
+            self.effects.add(&[b"DEL", &key]);
+            self.spoil(&key);
+            self.note(class::EXPIRED, "expired", &key);
         }
     }
 
@@ -225,12 +230,17 @@ impl Keyspace {
     /// Records a change of a key: the one place through which every effect on the keys passes.
     pub fn touch(&mut self, key: &[u8], class: u16, event: &'static str) {
         self.dirty += 1;
+        self.spoil(key);
+        self.note(class, event, key);
+    }
+
+    /// Marks those who watch a key.
+    fn spoil(&mut self, key: &[u8]) {
         if !self.watched.is_empty()
             && let Some(watchers) = self.watched.get(key)
         {
             self.spoiled.extend(watchers);
         }
-        self.note(class, event, key);
     }
 
     /// Notes an event without a change, when its class is enabled.

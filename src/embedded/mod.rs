@@ -9,6 +9,7 @@
 //! `lua/redis`. What is not here (blocking commands, consumer groups, bits, geo, HyperLogLog, SORT, functions, more
 //! than one database, replication, eviction) is answered as an unknown command; use an external Redis for it.
 
+pub mod aof;
 mod busy;
 mod client;
 mod clock;
@@ -43,4 +44,4 @@ pub use clock::EngineClock;
 pub use engine::{Engine, EngineOptions};
 pub use keyspace::Snapshot;
 pub use reply::Reply;
-pub use server::{Server, ServerOptions};
+pub use server::{Server, ServerError, ServerOptions};

@@ -11,10 +11,15 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 
 use mio::{Poll, Waker};
+use thiserror::Error;
 
+use super::aof::AppendOnly;
+use super::aof::journal::Journal;
+use super::aof::load::LoadError;
 use super::clock::EngineClock;
 use super::engine::{Engine, EngineOptions};
 use super::event_loop::{self, EventLoop};
@@ -29,6 +34,19 @@ pub struct ServerOptions {
     pub socket: PathBuf,
     /// The engine's options; its clock must be the system's.
     pub engine: EngineOptions,
+    /// Where the store keeps its append-only file; without one it is in memory only.
+    pub append_only: Option<AppendOnly>,
+}
+
+/// Why a store does not start.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// The socket cannot be made, or another process serves on it.
+    #[error(transparent)]
+    Socket(#[from] io::Error),
+    /// The append-only file cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
 }
 
 /// A running store. Dropping it ends the thread and removes the socket file.
@@ -36,36 +54,47 @@ pub struct ServerOptions {
 pub struct Server {
     socket: PathBuf,
     stopping: Arc<AtomicBool>,
-    waker: Waker,
+    waker: Arc<Waker>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
-    /// Binds the socket and starts the thread; clients may connect when this returns.
+    /// Binds the socket, starts the thread and reads the append-only file; clients may connect when this returns.
     ///
     /// # Errors
-    /// `AddrInUse` when another process serves on that socket, `InvalidInput` for a manual clock, and whatever the
-    /// file system answers.
-    pub fn start(options: ServerOptions) -> io::Result<Server> {
-        let EngineOptions { clock, strict, capture_published, script_instructions_max, lua_bytes_max } = options.engine;
-        if !matches!(clock, EngineClock::System) {
+    /// `AddrInUse` when another process serves on that socket, `InvalidInput` for a manual clock, whatever the
+    /// file system answers, and a file that cannot be read.
+    pub fn start(options: ServerOptions) -> Result<Server, ServerError> {
+        if !matches!(options.engine.clock, EngineClock::System) {
             let text = "a server needs the system clock; a manual one belongs to one thread";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text).into());
         }
         let listener = bind(&options.socket)?;
         let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), event_loop::WAKE)?;
+        let waker = Arc::new(Waker::new(poll.registry(), event_loop::WAKE)?);
         let stopping = Arc::new(AtomicBool::new(false));
-        let stop = Arc::clone(&stopping);
+        let (stop, wake) = (Arc::clone(&stopping), Arc::clone(&waker));
+        let engine = portable(&options.engine);
+        let (ready, started) = channel();
         let thread = std::thread::Builder::new().name("store".into()).stack_size(STACK_BYTES).spawn(move || {
-            let clock = EngineClock::System;
-            let engine = EngineOptions { clock, strict, capture_published, script_instructions_max, lua_bytes_max };
-            let served = EventLoop::new(poll, listener, Engine::new(engine), stop).and_then(EventLoop::run);
+            let engine = Engine::new(engine());
+            let journal = match open_journal(&engine, options.append_only, wake) {
+                Ok(journal) => journal,
+                Err(error) => return drop(ready.send(Err(error))),
+            };
+            // Nobody listens any more only when the start was given up.
+            let _ = ready.send(Ok(()));
+            let served = EventLoop::new(poll, listener, engine, journal, stop).and_then(EventLoop::run);
             if let Err(error) = served {
                 tracing::error!(%error, "the embedded store stopped");
             }
         })?;
-        Ok(Server { socket: options.socket, stopping, waker, thread: Some(thread) })
+        let server = Server { socket: options.socket, stopping, waker, thread: Some(thread) };
+        match started.recv() {
+            Ok(Ok(())) => Ok(server),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(io::Error::other("the thread of the embedded store ended").into()),
+        }
     }
 
     /// Whether the store has ended, by itself or by SHUTDOWN.
@@ -96,6 +125,36 @@ impl Drop for Server {
             tracing::warn!(%error, "the socket file of the embedded store could not be removed");
         }
     }
+}
+
+/// Options that may be sent to another thread; only a manual clock may not.
+fn portable(options: &EngineOptions) -> impl FnOnce() -> EngineOptions + Send + use<> {
+    let &EngineOptions {
+        clock: _,
+        strict,
+        capture_published,
+        script_instructions_max,
+        lua_bytes_max,
+        memory_bytes_max,
+    } = options;
+    move || EngineOptions {
+        clock: EngineClock::System,
+        strict,
+        capture_published,
+        script_instructions_max,
+        lua_bytes_max,
+        memory_bytes_max,
+    }
+}
+
+/// Reads the append-only file into an engine and opens it for writing.
+fn open_journal(engine: &Engine, options: Option<AppendOnly>, waker: Arc<Waker>) -> Result<Option<Journal>, LoadError> {
+    let wake = move || {
+        if let Err(error) = waker.wake() {
+            tracing::error!(%error, "the embedded store could not be woken");
+        }
+    };
+    options.map(|options| Journal::open(&mut engine.core.borrow_mut(), options, Arc::new(wake))).transpose()
 }
 
 /// Binds the socket; a file left by a process that is gone is replaced.

@@ -254,6 +254,7 @@ pub static COMMANDS: &[Spec] = &[
     engine("script|kill", 2, NOSCRIPT | ALLOW_BUSY, NONE, Family::Scripting, script::kill),
     engine("script|load", 3, NOSCRIPT, NONE, Family::Scripting, script::load),
     // The store.
+    row("bgrewriteaof", 1, ADMIN | NOSCRIPT, NONE, Family::Server, server::bgrewriteaof),
     row("cluster", -2, NOSCRIPT, NONE, Family::Server, server::cluster),
     container_with("command", Family::Server, introspection::command),
     row("command|count", 2, 0, NONE, Family::Server, introspection::command_count),

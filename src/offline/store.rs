@@ -37,6 +37,7 @@ impl Store {
             capture_published: true,
             script_instructions_max: SCRIPT_INSTRUCTIONS_MAX,
             lua_bytes_max: LUA_BYTES_MAX,
+            ..EngineOptions::default()
         });
         Self::Embedded { engine: Box::new(engine), clock }
     }

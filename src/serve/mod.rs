@@ -1,8 +1,8 @@
 //! One run of the server, from the data folder to the last goodbye: the order of start and stop is all that is here.
 
 mod banner;
-mod folder;
-mod store;
+pub mod folder;
+pub mod store;
 
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;

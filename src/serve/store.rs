@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::embedded::{EngineOptions, Server, ServerOptions};
+use crate::embedded::aof::{AppendOnly, Fsync};
+use crate::embedded::{EngineOptions, Server, ServerError, ServerOptions};
 use crate::error::{Exit, Fatal};
 use crate::script::redis::{Endpoint, StoreError};
 use crate::serve::folder::DataFolder;
@@ -27,11 +28,8 @@ impl Store {
         }
         let socket = folder.path().join("redis.sock");
         let place = socket.display().to_string();
-        let server = Server::start(ServerOptions { socket, engine: EngineOptions::default() }).map_err(|error| {
-            Fatal::new(Exit::DataUnusable, format!("the embedded store cannot listen on {place}"))
-                .because(error)
-                .hint("the path of a unix socket has at most 107 bytes; name a shorter data.dir")
-        })?;
+        let options = ServerOptions { socket, engine: engine(config), append_only: Some(append_only(config, folder)) };
+        let server = Server::start(options).map_err(|error| refused(error, &place))?;
         let endpoint = Endpoint::new(format!("redis+unix://{place}"), timeout);
         Ok(Self { place, endpoint, _server: Some(server) })
     }
@@ -43,5 +41,35 @@ impl Store {
             StoreError::Unreachable(_) => "check redis.url, and that the server runs; \"embedded\" needs none",
         };
         Fatal::new(Exit::Store, format!("the store at {} cannot be used", self.place)).because(error).hint(hint)
+    }
+}
+
+/// The folder of the append-only file inside the data folder, named as Redis names it.
+pub const APPEND_ONLY_FOLDER: &str = "appendonlydir";
+
+fn engine(config: &Config) -> EngineOptions {
+    EngineOptions { memory_bytes_max: config.data.memory_bytes_max, ..EngineOptions::default() }
+}
+
+fn append_only(config: &Config, folder: &DataFolder) -> AppendOnly {
+    let data = &config.data;
+    AppendOnly {
+        fsync: Fsync::named(data.fsync.as_str()).unwrap_or_default(),
+        rewrite_percent: data.rewrite_percent,
+        rewrite_bytes_min: data.rewrite_bytes_min,
+        ..AppendOnly::new(folder.path().join(APPEND_ONLY_FOLDER))
+    }
+}
+
+fn refused(error: ServerError, place: &str) -> Fatal {
+    match error {
+        ServerError::Socket(error) => {
+            Fatal::new(Exit::DataUnusable, format!("the embedded store cannot listen on {place}"))
+                .because(error)
+                .hint("the path of a unix socket has at most 107 bytes; name a shorter data.dir")
+        }
+        ServerError::Load(error) => Fatal::new(Exit::DataUnusable, "the embedded store cannot be read")
+            .because(error)
+            .hint("`oneseat store check` says more, `oneseat store check --fix` mends what can be mended"),
     }
 }

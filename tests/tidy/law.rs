@@ -17,7 +17,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("offline", &["base", "embedded", "script"]),
     ("admin", &["base", "wire", "session", "script", "gateway", "fleet"]),
     ("serve", &["base", "embedded", "session", "script", "gateway", "fleet", "admin"]),
-    ("cli", &["base", "wire", "script", "offline", "admin", "serve"]),
+    ("cli", &["base", "wire", "embedded", "script", "offline", "admin", "serve"]),
     ("main", &["cli"]),
 ];
 const BASE: [&str; 9] = ["clock", "config", "digest", "error", "id", "log", "metric", "readiness", "reason"];

@@ -65,9 +65,11 @@ fn expire_with(call: &mut Call<'_>, args: &[&[u8]], seconds: bool, relative: boo
     if deadline <= db.now_ms as i64 {
         db.remove(args[1]);
         db.touch(args[1], class::GENERIC, "del");
+        db.effects.tell(&[b"DEL", args[1]]);
     } else {
         db.set_deadline(args[1], deadline as u64);
         db.touch(args[1], class::GENERIC, "expire");
+        db.effects.tell(&[b"PEXPIREAT", args[1], deadline.to_string().as_bytes()]);
     }
     call.out.integer(1);
     Ok(())

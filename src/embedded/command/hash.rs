@@ -135,6 +135,7 @@ pub fn hincrbyfloat(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     }
     db.make::<Hash>(args[1])?.set(args[2], new.as_bytes());
     db.touch(args[1], class::HASH, "hincrbyfloat");
+    db.effects.tell(&[b"HSET", args[1], args[2], new.as_bytes()]);
     call.out.bulk(new.as_bytes());
     Ok(())
 }

@@ -50,7 +50,7 @@ fn section(core: &Core, name: &str) -> String {
             "maxmemory_policy:noeviction".into(),
             format!("number_of_cached_scripts:{}", core.cached_scripts),
         ],
-        "persistence" => vec!["loading:0".into(), "rdb_bgsave_in_progress:0".into(), "aof_enabled:0".into()],
+        "persistence" => persistence(core),
         "stats" => stats(core),
         "replication" => vec!["role:master".into(), "connected_slaves:0".into()],
         "cpu" => vec!["used_cpu_sys:0.000000".into(), "used_cpu_user:0.000000".into()],
@@ -81,6 +81,27 @@ fn server(core: &Core) -> Vec<String> {
         format!("uptime_in_seconds:{up}"),
         format!("uptime_in_days:{}", up / 86400),
     ]
+}
+
+fn persistence(core: &Core) -> Vec<String> {
+    let log = &core.log;
+    let word = |is_good: bool| if is_good { "ok" } else { "err" };
+    let mut lines = vec![
+        "loading:0".into(),
+        format!("rdb_changes_since_last_save:{}", core.db.dirty),
+        "rdb_bgsave_in_progress:0".into(),
+        format!("aof_enabled:{}", u8::from(log.enabled)),
+    ];
+    if log.enabled {
+        lines.push(format!("aof_rewrite_in_progress:{}", u8::from(log.rewriting)));
+        lines.push(format!("aof_rewrite_scheduled:{}", u8::from(log.rewrite_asked)));
+        lines.push(format!("aof_rewrites:{}", log.rewrites));
+        lines.push(format!("aof_last_bgrewrite_status:{}", word(!log.rewrite_failed)));
+        lines.push(format!("aof_last_write_status:{}", word(log.trouble.is_none())));
+        lines.push(format!("aof_current_size:{}", log.bytes));
+        lines.push(format!("aof_base_size:{}", log.base_bytes));
+    }
+    lines
 }
 
 fn stats(core: &Core) -> Vec<String> {

@@ -15,6 +15,14 @@ impl Core {
         Err(Fault::new("OOM command not allowed when used memory > 'maxmemory'."))
     }
 
+    /// Refuses a writing command while the append-only file cannot be written.
+    pub fn check_log(&self) -> Outcome {
+        match &self.log.trouble {
+            None => Ok(()),
+            Some(why) => Err(Fault::new(format!("MISCONF Errors writing to the AOF file: {why}"))),
+        }
+    }
+
     /// Bytes that the process holds in memory, as the kernel counts them.
     pub fn used_memory(&self) -> u64 {
         let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
@@ -43,6 +51,19 @@ pub fn flush(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     }
     call.core.db.clear();
     call.out.ok();
+    Ok(())
+}
+
+pub fn bgrewriteaof(call: &mut Call<'_>, _: &[&[u8]]) -> Outcome {
+    let log = &mut call.core.log;
+    if !log.enabled {
+        return Err(Fault::new("ERR This store keeps no append-only file"));
+    }
+    if log.rewriting {
+        return Err(Fault::new("ERR Background append only file rewriting already in progress"));
+    }
+    log.rewrite_asked = true;
+    call.out.status(b"Background append only file rewriting started");
     Ok(())
 }
 
@@ -99,7 +120,9 @@ pub fn memory_usage(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 pub fn config_get(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let patterns: Vec<Vec<u8>> = args[2..].iter().map(|arg| arg.to_ascii_lowercase()).collect();
     let wanted = |name: &str| patterns.iter().any(|pattern| glob::matches(pattern, name.as_bytes()));
-    let entries: Vec<_> = call.core.config.entries().into_iter().filter(|(name, _)| wanted(name)).collect();
+    let append_only = if call.core.log.enabled { "yes" } else { "no" };
+    let all = call.core.config.entries().into_iter().chain([("appendonly", append_only.to_string())]);
+    let entries: Vec<_> = all.filter(|(name, _)| wanted(name)).collect();
     call.out.map(entries.len());
     for (name, value) in entries {
         call.out.bulk(name.as_bytes());

@@ -130,6 +130,8 @@ pub fn spop(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     }
     if !members.is_empty() {
         db.touch(args[1], class::SET, "spop");
+        let words = [b"SREM", args[1]].into_iter();
+        db.effects.tell(&words.chain(members.iter().map(Vec::as_slice)).collect::<Vec<_>>());
         db.remove_if_empty(args[1]);
     }
     if args.len() == 2 {

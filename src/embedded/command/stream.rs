@@ -1,6 +1,7 @@
 //! Streams, without consumer groups and without waiting.
 
 use super::{integer, is, positive};
+use crate::embedded::aof::effects::Effects;
 use crate::embedded::fault::Fault;
 use crate::embedded::keyspace::class;
 use crate::embedded::packed::Packed;
@@ -134,12 +135,22 @@ pub fn xadd(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     stream.last_id = id;
     stream.entries_added += 1;
     let trimmed = trim.map_or(0, |trim| apply_trim(stream, &trim));
+    let left = stream.entries.len();
     db.touch(args[1], class::STREAM, "xadd");
+    let id = id.to_string();
+    let words = [b"XADD", args[1], id.as_bytes()].into_iter();
+    db.effects.tell(&words.chain(fields.iter().copied()).collect::<Vec<_>>());
     if trimmed > 0 {
         db.note(class::STREAM, "xtrim", args[1]);
+        tell_trim(&mut db.effects, args[1], left);
     }
-    call.out.bulk(id.to_string().as_bytes());
+    call.out.bulk(id.as_bytes());
     Ok(())
+}
+
+/// How much an approximate trim takes is this engine's own affair, so what is left is told.
+fn tell_trim(effects: &mut Effects, key: &[u8], left: usize) {
+    effects.tell(&[b"XTRIM", key, b"MAXLEN", b"=", left.to_string().as_bytes()]);
 }
 
 pub fn xtrim(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
@@ -151,9 +162,11 @@ pub fn xtrim(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
         return Err(Fault::SYNTAX);
     }
     let db = &mut call.core.db;
-    let trimmed = db.get_mut::<Stream>(args[1])?.map_or(0, |stream| apply_trim(stream, &trim));
+    let (trimmed, left) =
+        db.get_mut::<Stream>(args[1])?.map_or((0, 0), |stream| (apply_trim(stream, &trim), stream.entries.len()));
     if trimmed > 0 {
         db.touch(args[1], class::STREAM, "xtrim");
+        tell_trim(&mut db.effects, args[1], left);
     }
     call.out.count(trimmed);
     Ok(())

@@ -80,6 +80,9 @@ fn set_options(call: &Call<'_>, args: &[&[u8]]) -> Result<(SetOptions, Deadline)
 /// Stores a string and sets its deadline.
 fn store(call: &mut Call<'_>, key: &[u8], value: Vec<u8>, when: Deadline) {
     let db = &mut call.core.db;
+    if let Deadline::At(at) = when {
+        db.effects.tell(&[b"SET", key, &value, b"PXAT", at.to_string().as_bytes()]);
+    }
     db.put(key, Value::Text(value), when == Deadline::Keep);
     db.touch(key, class::STRING, "set");
     if let Deadline::At(at) = when {
@@ -88,6 +91,7 @@ fn store(call: &mut Call<'_>, key: &[u8], value: Vec<u8>, when: Deadline) {
         if at <= db.now_ms {
             db.remove(key);
             db.touch(key, class::GENERIC, "del");
+            db.effects.tell(&[b"DEL", key]);
         }
     }
 }
@@ -167,15 +171,18 @@ pub fn getex(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
             if db.find(args[1]).is_some_and(|entry| entry.deadline_ms != 0) {
                 db.set_deadline(args[1], 0);
                 db.touch(args[1], class::GENERIC, "persist");
+                db.effects.tell(&[b"PERSIST", args[1]]);
             }
         }
         Deadline::At(at) if at <= db.now_ms => {
             db.remove(args[1]);
             db.touch(args[1], class::GENERIC, "del");
+            db.effects.tell(&[b"DEL", args[1]]);
         }
         Deadline::At(at) => {
             db.set_deadline(args[1], at);
             db.touch(args[1], class::GENERIC, "expire");
+            db.effects.tell(&[b"PEXPIREAT", args[1], at.to_string().as_bytes()]);
         }
     }
     Ok(())
@@ -256,6 +263,7 @@ pub fn incrbyfloat(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     }
     *db.make::<Vec<u8>>(args[1])? = new.clone().into_bytes();
     db.touch(args[1], class::STRING, "incrbyfloat");
+    db.effects.tell(&[b"SET", args[1], new.as_bytes(), b"KEEPTTL"]);
     call.out.bulk(new.as_bytes());
     Ok(())
 }

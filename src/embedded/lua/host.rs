@@ -26,6 +26,8 @@ use crate::embedded::spec::Outcome;
 /// The source name of the sandbox, by which its frames are told from those of scripts.
 pub const PRELUDE_NAME: &str = "=sandbox";
 const PRELUDE: &str = include_str!("prelude.lua");
+/// The error of a script that was killed.
+const KILLED: &str = "Script killed by user with SCRIPT KILL...";
 /// Instructions between two looks at the limits.
 const LOOK_EVERY: u32 = 10_000;
 
@@ -161,8 +163,13 @@ impl Host {
         self.limits.since.set(None);
         let result = self.execute(script, invocation, out);
         self.binding.resp3.set(false);
-        *self.limits.ended.borrow_mut() = None;
-        self.binding.core.borrow_mut().script = ScriptRun::default();
+        let mut core = self.binding.core.borrow_mut();
+        if self.limits.ended.take() == Some(KILLED) && core.script.wrote {
+            // Only the end of the store kills a script that wrote. Half of what it wanted must not outlive it.
+            core.db.effects.abandon();
+        }
+        core.script = ScriptRun::default();
+        drop(core);
         result.unwrap_or_else(|error| Err(self.fatal(script, &error)))
     }
 
@@ -287,7 +294,7 @@ fn set_hook(lua: &Lua, limits: &Rc<Limits>, core: Rc<RefCell<Core>>) -> mlua::Re
         } else if let Some(watch) = &*limits.watch.borrow()
             && watch(limits.is_overdue(&core)) == Verdict::Kill
         {
-            text = Some("Script killed by user with SCRIPT KILL...");
+            text = Some(KILLED);
         }
         match text {
             None => Ok(VmState::Continue),
