@@ -6,6 +6,8 @@ use smallvec::SmallVec;
 
 /// Begins the line before a batch. Redis skips lines that begin with `#`.
 const MARK: &[u8] = b"#CRC32:";
+/// Begins the annotation that a Redis writes with `aof-timestamp-enabled`.
+const TIMESTAMP: &[u8] = b"#TS:";
 /// Longest line; Redis reads annotations of up to 1024 bytes, lengths of up to 128.
 const LINE_BYTES_MAX: usize = 64;
 pub const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
@@ -68,7 +70,10 @@ fn parse_annotation(bytes: &[u8]) -> Frame {
         return if window.len() < 1024 { Frame::Unfinished } else { Frame::Bad("an annotation has no end") };
     };
     let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
-    let Some(fields) = line.strip_prefix(MARK) else { return Frame::Annotation(end + 1) };
+    if line.starts_with(TIMESTAMP) {
+        return Frame::Annotation(end + 1);
+    }
+    let Some(fields) = line.strip_prefix(MARK) else { return Frame::Bad("an annotation that nobody writes") };
     let parsed = std::str::from_utf8(fields).ok().and_then(|fields| {
         let (length, crc) = fields.split_once(':')?;
         (crc.len() == 8).then_some(())?;
