@@ -15,6 +15,7 @@ mod dice;
 mod disk;
 mod interchange;
 mod process;
+mod random;
 mod rewrite;
 mod store;
 mod tool;

@@ -4,7 +4,11 @@ use serde_json::json;
 
 use crate::support::{Client, Seen, Server, Session, Setup, StoreKind, on_both_stores};
 
-on_both_stores!(a_killed_server_starts_again_on_its_folder);
+on_both_stores!(
+    g5_defect_01_a_killed_server_leaves_no_ghost,
+    defect_13_a_crash_in_the_midst_of_logins_leaves_nothing_half,
+    a_killed_server_starts_again_on_its_folder,
+);
 
 fn crash(server: &mut Server, sessions: &mut [Session]) {
     server.kill();
@@ -14,9 +18,8 @@ fn crash(server: &mut Server, sessions: &mut [Session]) {
 }
 
 /// The old server left the keys of everybody who was on line.
-#[test]
-fn g5_defect_01_a_killed_server_leaves_no_ghost() {
-    let mut server = Setup::new(StoreKind::Redis).start();
+fn g5_defect_01_a_killed_server_leaves_no_ghost(store: StoreKind) {
+    let mut server = Setup::new(store).start();
     let mut sessions: Vec<Session> = (1001..1041).map(|uid| server.session(uid)).collect();
     server.wait_sessions(40);
     crash(&mut server, &mut sessions);
@@ -43,9 +46,8 @@ fn g5_defect_01_a_killed_server_leaves_no_ghost() {
 }
 
 /// The old server wrote a seat with two commands; ending between them left half of it for ever.
-#[test]
-fn defect_13_a_crash_in_the_midst_of_logins_leaves_nothing_half() {
-    let mut server = Setup::new(StoreKind::Redis).start();
+fn defect_13_a_crash_in_the_midst_of_logins_leaves_nothing_half(store: StoreKind) {
+    let mut server = Setup::new(store).start();
     for round in 0..3_u64 {
         let clients: Vec<Client> = (0..30)
             .map(|at| {

@@ -7,6 +7,7 @@
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,7 +57,8 @@ impl DiskFile for File {
 
 impl Disk for LocalDisk {
     fn create_folder(&self, folder: &Path) -> io::Result<()> {
-        fs::create_dir_all(folder)
+        // What is in it is nobody else's to read, as the socket.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
     }
 
     fn append_to(&self, file: &Path) -> io::Result<Arc<dyn DiskFile>> {

@@ -7,7 +7,7 @@ use super::disk::DiskFile;
 use super::frame::{write_batch, write_command};
 use crate::embedded::keyspace::{Entry, Keyspace};
 use crate::embedded::number;
-use crate::embedded::stream::Stream;
+use crate::embedded::stream::{Stream, StreamId};
 use crate::embedded::value::Value;
 
 /// Elements per command, as many as Redis writes.
@@ -110,7 +110,9 @@ fn write_elements<'a>(
 fn write_stream(into: &mut Vec<u8>, key: &[u8], stream: &Stream) {
     let last = stream.last_id.to_string();
     if stream.entries.is_empty() {
-        write_command(into, &[b"XADD", key, b"MAXLEN", b"0", last.as_bytes(), b"x", b"y"]);
+        // No entry may have the id 0-0, which a stream that never had one remembers as its last.
+        let id = if stream.last_id == StreamId::MIN { "0-1" } else { &last };
+        write_command(into, &[b"XADD", key, b"MAXLEN", b"0", id.as_bytes(), b"x", b"y"]);
     }
     for (id, entry) in &stream.entries {
         let id = id.to_string();

@@ -74,7 +74,7 @@ impl StoreFolder {
         loop {
             let manifest = self.manifest()?;
             let mut core = load::still_core();
-            match load::load(&mut core, &LocalDisk, &self.folder, &manifest) {
+            match load::load(&mut core, &LocalDisk, &self.folder, &manifest, &|| true) {
                 Ok(loaded) => return Ok((core, manifest, loaded)),
                 // A rewrite has just ended and removed what the manifest listed a moment ago.
                 Err(LoadError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS => {

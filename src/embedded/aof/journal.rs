@@ -253,8 +253,11 @@ impl Journal {
 
     /// Hands the file to the thread that syncs, when a second has passed.
     fn sync_if_due(&mut self, fsync: Fsync) {
+        if fsync != Fsync::Everysec || self.syncing || self.written == self.synced {
+            return;
+        }
         let now = Instant::now();
-        if fsync != Fsync::Everysec || self.syncing || self.written == self.synced || now < self.sync_at {
+        if now < self.sync_at {
             return;
         }
         let notify = self.notify.clone();
@@ -405,7 +408,7 @@ impl Journal {
 /// Reads the files of a store; a torn end is cut off.
 fn read_back(core: &mut Core, options: &AppendOnly, manifest: &Manifest) -> Result<load::Loaded, LoadError> {
     let began = Instant::now();
-    let loaded = load::load(core, &*options.disk, &options.folder, manifest)?;
+    let loaded = load::load(core, &*options.disk, &options.folder, manifest, &|| true)?;
     if let Some(torn) = &loaded.torn {
         let kept =
             load::cut(&*options.disk, torn).map_err(|source| LoadError::Io { file: torn.file.clone(), source })?;

@@ -72,13 +72,20 @@ pub fn still_core() -> Core {
     Core::new(EngineClock::Manual(Rc::new(Cell::new(0))), false)
 }
 
-/// Reads all files of a manifest into a state; it is left as it is from the first flaw on.
-pub fn load(core: &mut Core, disk: &dyn Disk, folder: &Path, manifest: &Manifest) -> Result<Loaded, LoadError> {
+/// Reads all files of a manifest into a state; it is left as it is from the first flaw on. `go_on` is asked from time
+/// to time.
+pub fn load(
+    core: &mut Core,
+    disk: &dyn Disk,
+    folder: &Path,
+    manifest: &Manifest,
+    go_on: &dyn Fn() -> bool,
+) -> Result<Loaded, LoadError> {
     let files: Vec<PathBuf> = manifest.parts().map(|part| folder.join(&part.name)).collect();
     let lengths: Result<Vec<u64>, LoadError> = files.iter().map(|file| length(disk, file)).collect();
     let lengths = lengths?;
     let total = lengths.iter().sum();
-    let mut replay = Replay::new(core, total);
+    let mut replay = Replay::new(core, total, go_on);
     let mut loaded = Loaded::default();
     for (index, file) in files.iter().enumerate() {
         // A crash between listing a new file and beginning to write to it leaves that one empty.
@@ -99,7 +106,7 @@ fn length(disk: &dyn Disk, file: &Path) -> Result<u64, LoadError> {
 /// Reads one file of commands, wherever it comes from, into a state.
 pub fn load_file(core: &mut Core, disk: &dyn Disk, file: &Path) -> Result<Loaded, LoadError> {
     let total = length(disk, file)?;
-    let mut replay = Replay::new(core, total);
+    let mut replay = Replay::new(core, total, &|| true);
     let torn = replay.file(disk, file, true)?;
     let bytes = torn.as_ref().map_or(total, |torn| torn.offset);
     Ok(Loaded { commands: replay.commands, bytes, last_bytes: bytes, torn })
@@ -119,13 +126,14 @@ struct Replay<'a> {
     done_bytes: u64,
     total_bytes: u64,
     told: Instant,
+    go_on: &'a dyn Fn() -> bool,
 }
 
 impl<'a> Replay<'a> {
-    fn new(core: &'a mut Core, total_bytes: u64) -> Replay<'a> {
+    fn new(core: &'a mut Core, total_bytes: u64, go_on: &'a dyn Fn() -> bool) -> Replay<'a> {
         core.now_us = 0;
         core.db.now_ms = 0;
-        Replay { core, out: Output::new(false), commands: 0, done_bytes: 0, total_bytes, told: Instant::now() }
+        Replay { core, out: Output::new(false), commands: 0, done_bytes: 0, total_bytes, told: Instant::now(), go_on }
     }
 
     /// Replays one file; its torn end if it has one and may have one.
@@ -156,7 +164,7 @@ impl<'a> Replay<'a> {
                 Ok(None) => break Flaw::Unfinished,
                 Err(flaw) => break flaw,
             }
-            self.progress(offset);
+            self.progress(offset).map_err(failed)?;
         };
         let offset = unit.map_or(reader.offset(), |unit: Unit| unit.offset);
         judge(disk, file, offset, flaw, is_last, reader.batches > 0).map(Some)
@@ -200,13 +208,20 @@ impl<'a> Replay<'a> {
         outcome.map_err(|fault| (String::from_utf8_lossy(args[0]).into_owned(), fault.text.into_owned()))
     }
 
-    fn progress(&mut self, offset: u64) {
-        if !self.commands.is_multiple_of(4096) || self.told.elapsed() < PROGRESS_EVERY {
-            return;
+    fn progress(&mut self, offset: u64) -> io::Result<()> {
+        if !self.commands.is_multiple_of(4096) {
+            return Ok(());
+        }
+        if !(self.go_on)() {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "the store is stopping"));
+        }
+        if self.told.elapsed() < PROGRESS_EVERY {
+            return Ok(());
         }
         self.told = Instant::now();
         let percent = 100 * (self.done_bytes + offset) / self.total_bytes.max(1);
         tracing::info!(percent, keys = self.core.db.len(), "the append-only file is being read");
+        Ok(())
     }
 }
 

@@ -123,9 +123,14 @@ impl Work {
     /// Writes the new base, lists it, and removes what it takes the place of.
     fn make_base(&self, after: &Manifest) -> io::Result<u64> {
         let mut core = load::still_core();
-        load::load(&mut core, &*self.disk, &self.folder, &self.before).map_err(io::Error::other)?;
+        let go_on = || !self.abandoned.load(Ordering::Acquire);
+        let loaded = load::load(&mut core, &*self.disk, &self.folder, &self.before, &go_on);
+        if let Some(torn) = loaded.map_err(io::Error::other)?.torn {
+            let why = format!("{} ends in the middle of a command at byte {}", torn.file.display(), torn.offset);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
         let base = after.base.iter().map(|part| self.folder.join(&part.name)).next().unwrap_or_default();
-        let bytes = write_base(&core.db, &*self.disk, &base, || !self.abandoned.load(Ordering::Acquire))?;
+        let bytes = write_base(&core.db, &*self.disk, &base, go_on)?;
         after.write(&*self.disk, &self.folder)?;
         remove_parts(&*self.disk, &self.folder, &self.before);
         Ok(bytes)
