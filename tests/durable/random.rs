@@ -7,97 +7,129 @@ use crate::dice::Dice;
 use crate::interchange::Redis;
 use crate::store::{Store, content, wait_until};
 
-/// Words in capitals stay; `k` is one of a few keys, `m` a member, `n` a small integer, `f` a float, `s` a score, `t`
+/// Words in capitals stay; `k` is one of a few keys, mostly of the family's own type, `m` a member, `n` a small integer, `f` a float, `s` a score, `t`
 /// milliseconds from now on, `i` a stream id.
-const SHAPES: &[&str] = &[
-    "SET k m",
-    "SET k n",
-    "SET k m PX t",
-    "SET k m EX t",
-    "SET k m KEEPTTL",
-    "SET k m XX GET",
-    "SET k m NX",
-    "SETEX k t m",
-    "PSETEX k t m",
-    "GETEX k PX t",
-    "GETEX k PERSIST",
-    "GETDEL k",
-    "GETSET k m",
-    "APPEND k m",
-    "SETRANGE k n m",
-    "INCRBY k n",
-    "INCRBYFLOAT k f",
-    "MSET k m k m",
-    "MSETNX k m k m",
-    "DEL k",
-    "UNLINK k k",
-    "EXPIRE k t",
-    "PEXPIRE k t NX",
-    "PEXPIRE k t GT",
-    "EXPIRE k -1",
-    "EXPIREAT k 4102444800",
-    "PERSIST k",
-    "RENAME k k",
-    "RENAMENX k k",
-    "COPY k k REPLACE",
-    "HSET k m m m n",
-    "HSETNX k m m",
-    "HINCRBY k m n",
-    "HINCRBYFLOAT k m f",
-    "HDEL k m m",
-    "RPUSH k m m n",
-    "LPUSH k m",
-    "LPUSHX k m",
-    "LPOP k",
-    "RPOP k 2",
-    "LINSERT k BEFORE m m",
-    "LSET k n m",
-    "LREM k n m",
-    "LTRIM k n -2",
-    "LMOVE k k LEFT RIGHT",
-    "RPOPLPUSH k k",
-    "LMPOP 2 k k LEFT COUNT 2",
-    "SADD k m m n",
-    "SREM k m",
-    "SPOP k",
-    "SPOP k 2",
-    "SMOVE k k m",
-    "SINTERSTORE k k k",
-    "SUNIONSTORE k k k",
-    "SDIFFSTORE k k k",
-    "ZADD k s m s m",
-    "ZADD k NX s m",
-    "ZADD k GT CH s m",
-    "ZADD k INCR s m",
-    "ZINCRBY k s m",
-    "ZREM k m",
-    "ZPOPMIN k",
-    "ZPOPMAX k 2",
-    "ZMPOP 1 k MIN",
-    "ZREMRANGEBYRANK k 0 n",
-    "ZREMRANGEBYSCORE k -inf s",
-    "ZREMRANGEBYLEX k - [m",
-    "ZRANGESTORE k k 0 2",
-    "ZUNIONSTORE k 2 k k WEIGHTS 2 0.5",
-    "ZINTERSTORE k 2 k k",
-    "ZDIFFSTORE k 2 k k",
-    "XADD k * m m",
-    "XADD k i m m",
-    "XADD k MAXLEN ~ 2 * m m",
-    "XADD k MAXLEN = 2 * m m",
-    "XADD k NOMKSTREAM * m m",
-    "XADD k MINID = i * m m",
-    "XDEL k i",
-    "XTRIM k MAXLEN n",
-    "XTRIM k MINID i",
-    "XSETID k i",
-    "XSETID k i ENTRIESADDED n MAXDELETEDID i",
-    "FLUSHDB",
+const FAMILIES: &[(&str, &[&str])] = &[
+    (
+        "text",
+        &[
+            "SET k m",
+            "SET k n",
+            "SET k m PX t",
+            "SET k m EX t",
+            "SET k m KEEPTTL",
+            "SET k m XX GET",
+            "SET k m NX",
+            "SETEX k t m",
+            "PSETEX k t m",
+            "GETEX k PX t",
+            "GETEX k PERSIST",
+            "GETDEL k",
+            "GETSET k m",
+            "APPEND k m",
+            "SETRANGE k n m",
+            "INCRBY k n",
+            "INCRBYFLOAT k f",
+            "MSET k m k m",
+            "MSETNX k m k m",
+        ],
+    ),
+    ("hash", &["HSET k m m m n", "HSETNX k m m", "HINCRBY k m n", "HINCRBYFLOAT k m f", "HDEL k m m"]),
+    (
+        "list",
+        &[
+            "RPUSH k m m n",
+            "LPUSH k m",
+            "LPUSHX k m",
+            "LPOP k",
+            "RPOP k 2",
+            "LINSERT k BEFORE m m",
+            "LSET k n m",
+            "LREM k n m",
+            "LTRIM k n -2",
+            "LMOVE k k LEFT RIGHT",
+            "RPOPLPUSH k k",
+            "LMPOP 2 k k LEFT COUNT 2",
+        ],
+    ),
+    (
+        "set",
+        &[
+            "SADD k m m n",
+            "SREM k m",
+            "SPOP k",
+            "SPOP k 2",
+            "SMOVE k k m",
+            "SINTERSTORE k k k",
+            "SUNIONSTORE k k k",
+            "SDIFFSTORE k k k",
+        ],
+    ),
+    (
+        "zset",
+        &[
+            "ZADD k s m s m",
+            "ZADD k NX s m",
+            "ZADD k GT CH s m",
+            "ZADD k INCR s m",
+            "ZINCRBY k s m",
+            "ZREM k m",
+            "ZPOPMIN k",
+            "ZPOPMAX k 2",
+            "ZMPOP 1 k MIN",
+            "ZREMRANGEBYRANK k 0 n",
+            "ZREMRANGEBYSCORE k -inf s",
+            "ZREMRANGEBYLEX k - [m",
+            "ZRANGESTORE k k 0 2",
+            "ZUNIONSTORE k 2 k k WEIGHTS 2 0.5",
+            "ZINTERSTORE k 2 k k",
+            "ZDIFFSTORE k 2 k k",
+        ],
+    ),
+    (
+        "stream",
+        &[
+            "XADD k * m m",
+            "XADD k i m m",
+            "XADD k MAXLEN ~ 2 * m m",
+            "XADD k MAXLEN = 2 * m m",
+            "XADD k NOMKSTREAM * m m",
+            "XADD k MINID = i * m m",
+            "XDEL k i",
+            "XTRIM k MAXLEN n",
+            "XTRIM k MINID i",
+            "XSETID k i",
+            "XSETID k i ENTRIESADDED n MAXDELETEDID i",
+        ],
+    ),
+    (
+        "any",
+        &[
+            "DEL k",
+            "UNLINK k k",
+            "EXPIRE k t",
+            "PEXPIRE k t NX",
+            "PEXPIRE k t GT",
+            "EXPIRE k -1",
+            "EXPIREAT k 4102444800",
+            "PERSIST k",
+            "RENAME k k",
+            "RENAMENX k k",
+            "COPY k k REPLACE",
+            "FLUSHDB",
+        ],
+    ),
 ];
 
-fn word(shape: &str, dice: &mut Dice) -> String {
+fn key(family: &str, dice: &mut Dice) -> String {
+    let stranger = family == "any" || dice.chance(10);
+    let family = if stranger { FAMILIES[dice.below(6) as usize].0 } else { family };
+    format!("{family}{}", dice.below(3))
+}
+
+fn word(shape: &str, family: &str, dice: &mut Dice) -> String {
     match shape {
-        "k" => format!("k{}", dice.below(12)),
+        "k" => key(family, dice),
         "m" => format!("member{}", dice.below(6)),
         "[m" => format!("[member{}", dice.below(6)),
         "n" => dice.below(4).to_string(),
@@ -111,10 +143,11 @@ fn word(shape: &str, dice: &mut Dice) -> String {
 }
 
 fn request(dice: &mut Dice) -> Vec<String> {
-    let shape = dice.pick(SHAPES).expect("there are shapes");
-    // A database that is emptied all the time shows little.
-    let shape = if *shape == "FLUSHDB" && dice.below(20) > 0 { "SADD k m m n" } else { shape };
-    shape.split(' ').map(|part| word(part, dice)).collect()
+    let (family, shapes) = dice.pick(FAMILIES).expect("there are families");
+    let shape = dice.pick(shapes).expect("there are shapes");
+    // What empties everything all the time shows little.
+    let shape = if *shape == "FLUSHDB" && dice.below(20) > 0 { "PERSIST k" } else { shape };
+    shape.split(' ').map(|part| word(part, family, dice)).collect()
 }
 
 /// Runs a request alone, in a script with others, or in a transaction with others.
