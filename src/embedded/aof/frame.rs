@@ -8,8 +8,10 @@ use smallvec::SmallVec;
 const MARK: &[u8] = b"#CRC32:";
 /// Begins the annotation that a Redis writes with `aof-timestamp-enabled`.
 const TIMESTAMP: &[u8] = b"#TS:";
-/// Longest line; Redis reads annotations of up to 1024 bytes, lengths of up to 128.
-const LINE_BYTES_MAX: usize = 64;
+/// Most digits of a length, so that no sum of two leaves 64 bits.
+const DIGITS_MAX: usize = 18;
+/// Longest annotation that Redis reads.
+const ANNOTATION_BYTES_MAX: usize = 1024;
 pub const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 pub const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 
@@ -65,9 +67,13 @@ pub fn parse(bytes: &[u8], args: &mut Ranges) -> Frame {
 }
 
 fn parse_annotation(bytes: &[u8]) -> Frame {
-    let window = &bytes[..bytes.len().min(1024)];
+    let window = &bytes[..bytes.len().min(ANNOTATION_BYTES_MAX)];
     let Some(end) = window.iter().position(|byte| *byte == b'\n') else {
-        return if window.len() < 1024 { Frame::Unfinished } else { Frame::Bad("an annotation has no end") };
+        return if window.len() < ANNOTATION_BYTES_MAX {
+            Frame::Unfinished
+        } else {
+            Frame::Bad("an annotation has no end")
+        };
     };
     let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
     if line.starts_with(TIMESTAMP) {
@@ -118,20 +124,21 @@ fn parse_length(bytes: &[u8], at: usize, kind: u8) -> Result<Option<(usize, usiz
     if *first != kind {
         return Err("a length does not begin as it should");
     }
-    let window = &rest[..rest.len().min(LINE_BYTES_MAX)];
-    let Some(end) = window.iter().position(|byte| *byte == b'\r') else {
-        return if window.len() < LINE_BYTES_MAX { Ok(None) } else { Err("a length has no end") };
-    };
-    let digits = &rest[..end];
-    if digits.is_empty() || digits.len() > 18 || !digits.iter().all(u8::is_ascii_digit) {
-        return Err("a length is not a number");
+    let mut number = 0;
+    for (index, byte) in rest.iter().enumerate().take(DIGITS_MAX + 1) {
+        match byte {
+            b'0'..=b'9' if index < DIGITS_MAX => number = number * 10 + usize::from(byte - b'0'),
+            b'\r' if index > 0 => {
+                return match rest.get(index + 1) {
+                    None => Ok(None),
+                    Some(b'\n') => Ok(Some((number, at + index + 3))),
+                    Some(_) => Err("a length has no end"),
+                };
+            }
+            _ => return Err("a length is not a number"),
+        }
     }
-    let number = digits.iter().fold(0, |number: usize, digit| number * 10 + usize::from(digit - b'0'));
-    match rest.get(end + 1) {
-        None => Ok(None),
-        Some(b'\n') => Ok(Some((number, at + end + 3))),
-        Some(_) => Err("a length has no end"),
-    }
+    Ok(None)
 }
 
 /// The first position at or after `from` where a batch begins whose checksum is right.
