@@ -48,6 +48,7 @@ fetch_upstream() {
     apt-get "${private[@]}" source --download-only redis
     tar -xzf redis_*.orig.tar.gz -C unpacked --strip-components 1
     mv unpacked redis
+    rm -r lists
   )
 }
 

@@ -1,7 +1,8 @@
 //! Redis' own tests against the embedded store.
 //!
 //! The suite is that of Redis 7.0, as Debian has it; `tests/run.sh upstream` fetches it. It is run as if the store were
-//! a Redis on another machine. What fails must be in `upstream/exceptions.txt`, and what is there must fail.
+//! a Redis on another machine. What fails must be in `upstream/exceptions.txt`, and what is there must fail. All that
+//! the driver said of a unit is in `target/upstream/log`; `UPSTREAM_UNIT=unit/type/zset` runs that unit alone.
 
 #[path = "upstream/bridge.rs"]
 mod bridge;
@@ -45,9 +46,9 @@ fn suite() -> PathBuf {
     folder
 }
 
-/// Runs all units, two at a time, each against a store of its own.
-fn run_all(suite: &Path) -> Vec<Outcome> {
-    let (waiting, done) = (Mutex::new(UNITS.iter()), Mutex::new(Vec::new()));
+/// Runs units, two at a time, each against a store of its own.
+fn run_all(suite: &Path, units: &[&str]) -> Vec<Outcome> {
+    let (waiting, done) = (Mutex::new(units.iter()), Mutex::new(Vec::new()));
     let next = || waiting.lock().expect("no worker panics here").next();
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -83,7 +84,9 @@ fn print_table(outcomes: &[Outcome], exceptions: &Exceptions) {
 fn the_store_passes_the_tests_of_redis() {
     let exceptions = Exceptions::parse(include_str!("upstream/exceptions.txt"));
     let suite = suite();
-    let outcomes = run_all(&suite);
+    let only = std::env::var("UPSTREAM_UNIT").ok();
+    let units: Vec<&str> = UNITS.into_iter().filter(|unit| only.as_ref().is_none_or(|only| only == unit)).collect();
+    let outcomes = run_all(&suite, &units);
     print_table(&outcomes, &exceptions);
     let mut violations: Vec<String> = outcomes.iter().flat_map(|outcome| exceptions.violations(outcome)).collect();
     let stray = exceptions.units().filter(|unit| !UNITS.contains(unit));

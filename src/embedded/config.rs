@@ -95,6 +95,11 @@ impl Config {
         entries
     }
 
+    /// A setting that is merely remembered.
+    pub fn remembered(&self, name: &str) -> Option<&str> {
+        self.remembered.get(name).map(String::as_str)
+    }
+
     /// Sets one name; names that are not known are refused as Redis refuses them.
     pub fn set(&mut self, name: &str, value: &[u8]) -> Result<(), Fault> {
         let text = String::from_utf8_lossy(value).into_owned();
@@ -108,6 +113,9 @@ impl Config {
                 let number = number::parse_i64(value).and_then(|number| u64::try_from(number).ok());
                 self.busy_reply_threshold_ms =
                     number.ok_or_else(|| bad("argument couldn't be parsed into an integer"))?;
+            }
+            "maxmemory-policy" if !text.eq_ignore_ascii_case("noeviction") => {
+                return Err(bad("nothing is ever evicted here, so it can only be noeviction"));
             }
             "notify-keyspace-events" => {
                 self.notify =

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -39,7 +39,7 @@ impl Drop for Bridge {
     }
 }
 
-fn accept(listener: &TcpListener, socket: &PathBuf, stop: &AtomicBool) {
+fn accept(listener: &TcpListener, socket: &Path, stop: &AtomicBool) {
     for client in listener.incoming() {
         if stop.load(Ordering::Acquire) {
             return;

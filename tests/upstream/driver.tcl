@@ -35,20 +35,36 @@ proc told {word args} {
 proc send_data_packet {fd status data {elapsed 0}} {
     switch $status {
         testing {told begin $data}
-        ok - skip - ignore {told $status $data}
+        ok {told ok $data $elapsed}
+        ignore {told ignore $data}
         err {
             set mark [string first " in $::curfile" $data]
             if {$mark < 0} {
                 told outside $data
                 return
             }
-            told err [string range $data 0 $mark-1] [string range $data $mark end]
-            # Whatever a broken test left unread must not become the next one's replies.
-            catch {reconnect}
+            set wrong [string range $data [string first \n $data $mark]+1 end]
+            told err [string range $data 0 $mark-1] $wrong
+            # What a broken test left unread must not become the replies of the next.
+            if {[catch resume]} {
+                catch {reconnect}
+            }
         }
     }
 }
 set ::test_server_fd none
+
+# Puts the connection that tests share back to what it was outside of the test that failed on it.
+proc resume {} {
+    set channel [r channel]
+    puts -nonewline $channel "RESET\r\nHELLO $::spoken\r\nPING resumed\r\n"
+    flush $channel
+    while {[gets $channel] ne "resumed\r"} {
+        if {[eof $channel]} {
+            error "the connection is closed"
+        }
+    }
+}
 
 # Runs each command of a block for itself.
 proc each_command {script} {
@@ -86,13 +102,17 @@ proc has_command {name} {
     expr {$found ne {}}
 }
 
-if {![has_command function]} {
+set ::spoken 2
+set ::has_functions [has_command function]
+rename r upstream_r
+proc r {args} {
+    lassign $args command version
+    if {$command eq "hello" && $::cur_test eq ""} {
+        set ::spoken $version
+    }
     # The suite empties the functions before each block.
-    rename r upstream_r
-    proc r {args} {
-        if {$args ne {function flush}} {
-            tailcall upstream_r {*}$args
-        }
+    if {$args ne {function flush} || $::has_functions} {
+        tailcall upstream_r {*}$args
     }
 }
 
@@ -113,7 +133,7 @@ proc run_unit {} {
     set channel [open $::curfile]
     set text [read $channel]
     close $channel
-    if {![has_command function]} {
+    if {!$::has_functions} {
         # The tests of scripts run twice: as functions, and as scripts under the same names.
         set text [string map {"foreach is_eval {0 1}" "foreach is_eval {1}"} $text]
     }

@@ -1,7 +1,8 @@
 //! One unit of the suite, run against a store of its own, and what became of its tests.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -44,6 +45,12 @@ impl Outcome {
             _ => self.faults.push(line.into()),
         }
     }
+}
+
+fn log_of(unit: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/upstream/log");
+    std::fs::create_dir_all(&folder).expect("a folder for the logs");
+    folder.join(unit.replace('/', "-"))
 }
 
 /// Ends the driver whatever happens to the test.
@@ -91,10 +98,12 @@ fn drive(suite: &Path, port: u16, unit: &str) -> Outcome {
     });
     let mut outcome = Outcome { unit: unit.into(), ..Outcome::default() };
     let mut last = String::new();
+    let mut log = File::create(log_of(unit)).expect("a new file");
     loop {
         match lines.recv_timeout(LONGEST.saturating_sub(started.elapsed())) {
             Ok(line) => {
                 last = String::from_utf8_lossy(&line).into_owned();
+                writeln!(log, "{last}").expect("the log can be written");
                 outcome.take(&last);
             }
             Err(RecvTimeoutError::Timeout) => {

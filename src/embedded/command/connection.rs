@@ -274,19 +274,3 @@ pub fn client_reply(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     }
     Ok(())
 }
-
-/// No command blocks here, so there is never anybody to unblock.
-pub fn client_unblock(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    integer(args[2])?;
-    call.out.integer(0);
-    Ok(())
-}
-
-/// Nothing is ever evicted and no idle time is kept, so these two only check their argument.
-pub fn client_toggle(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    if !is(args[2], "on") && !is(args[2], "off") {
-        return Err(Fault::SYNTAX);
-    }
-    call.out.ok();
-    Ok(())
-}

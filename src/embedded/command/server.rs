@@ -46,25 +46,6 @@ pub fn flush(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     Ok(())
 }
 
-pub fn role(call: &mut Call<'_>, _: &[&[u8]]) -> Outcome {
-    call.out.array(3);
-    call.out.bulk(b"master");
-    call.out.integer(0);
-    call.out.array(0);
-    Ok(())
-}
-
-/// There are no replicas to wait for.
-pub fn wait(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    super::integer(args[1])?;
-    let timeout = super::integer(args[2]).map_err(|_| Fault::new("ERR timeout is not an integer or out of range"))?;
-    if timeout < 0 {
-        return Err(Fault::new("ERR timeout is negative"));
-    }
-    call.out.integer(0);
-    Ok(())
-}
-
 pub fn cluster(_: &mut Call<'_>, _: &[&[u8]]) -> Outcome {
     Err(Fault::new("ERR This instance has cluster support disabled"))
 }
