@@ -59,7 +59,7 @@ const LETTERS: &[(char, u16)] = &[
 const ALL: u16 = 0b101_1111_1111 & !(1 << 9);
 
 /// The settings.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Bytes of data past which writes are refused; 0 for no limit.
     pub maxmemory: u64,
@@ -100,11 +100,15 @@ impl Config {
         self.remembered.get(name).map(String::as_str)
     }
 
+    /// The error for a value that a name cannot take.
+    pub fn refusal(name: &str, why: &str) -> Fault {
+        Fault::new(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"))
+    }
+
     /// Sets one name; names that are not known are refused as Redis refuses them.
     pub fn set(&mut self, name: &str, value: &[u8]) -> Result<(), Fault> {
         let text = String::from_utf8_lossy(value).into_owned();
-        let bad =
-            |why: &str| Fault::new(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"));
+        let bad = |why| Config::refusal(name, why);
         match name {
             "maxmemory" => {
                 self.maxmemory = parse_memory(&text).ok_or_else(|| bad("argument must be a memory value"))?;

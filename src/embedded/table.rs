@@ -81,7 +81,6 @@ pub static COMMANDS: &[Spec] = &[
     container("object", Family::Generic),
     row("object|encoding", 3, R, SUB, Family::Generic, key::object_encoding),
     row("object|help", 2, 0, NONE, Family::Generic, introspection::help),
-    row("object|idletime", 3, R, SUB, Family::Generic, key::object_idletime),
     row("object|refcount", 3, R, SUB, Family::Generic, key::object_refcount),
     row("persist", 2, W | FAST, ONE, Family::Generic, expiry::persist),
     row("pexpire", -3, W | FAST, ONE, Family::Generic, expiry::pexpire),

@@ -36,7 +36,7 @@ const ABSENT: &[(&str, &str)] = &[
     ("Functions", "fcall fcall_ro function"),
     ("Several databases", "move swapdb"),
     ("Replication", "failover psync readonly readwrite replconf replicaof role slaveof sync wait waitaof"),
-    ("Eviction", "client|no-evict client|no-touch object|freq"),
+    ("Eviction", "client|no-evict client|no-touch object|freq object|idletime"),
     ("Snapshots", "bgsave dump lastsave migrate restore restore-asking save"),
     ("Users and permissions", "acl"),
     (
@@ -45,7 +45,7 @@ const ABSENT: &[(&str, &str)] = &[
     ),
     (
         "Modules and diagnosis",
-        "debug latency lolwut memory|doctor memory|malloc-stats memory|purge memory|stats module monitor \
+        "command|getkeysandflags config|rewrite debug latency lolwut memory|doctor memory|malloc-stats memory|purge memory|stats module monitor \
          script|debug slowlog",
     ),
 ];

@@ -1,74 +1,61 @@
 //! A TCP port in front of a store that listens on a unix socket only: the suite of Redis speaks TCP.
+//!
+//! One thread carries all connections, so that what two clients send one after the other arrives in that order; some
+//! tests rely on it.
 
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
-/// A listening port; its connections end with the store or with the suite.
+use tokio::net::{TcpListener, UnixStream};
+use tokio::sync::oneshot;
+
+/// A listening port; its connections end with it.
 pub struct Bridge {
     pub port: u16,
-    stopping: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Bridge {
     pub fn start(socket: &Path) -> Bridge {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
         let port = listener.local_addr().expect("a bound listener has an address").port();
-        let stopping = Arc::new(AtomicBool::new(false));
-        let (stop, socket) = (Arc::clone(&stopping), socket.to_owned());
-        let thread = std::thread::spawn(move || accept(&listener, &socket, &stop));
-        Bridge { port, stopping, thread: Some(thread) }
+        let socket = socket.to_owned();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+            runtime.block_on(async {
+                tokio::select! {
+                    ended = accept(listener, socket) => ended,
+                    _ = stopped => Ok(()),
+                }
+            })
+        });
+        Bridge { port, stop: Some(stop), thread: Some(thread) }
     }
 }
 
 impl Drop for Bridge {
     fn drop(&mut self) {
-        self.stopping.store(true, Ordering::Release);
-        // The thread waits for a connection, so it is given one.
-        let woken = TcpStream::connect(("127.0.0.1", self.port));
-        if woken.is_ok()
-            && let Some(thread) = self.thread.take()
-        {
-            thread.join().expect("the bridge does not panic");
+        if let (Some(stop), Some(thread)) = (self.stop.take(), self.thread.take()) {
+            // Nobody listens when the thread has ended; how it did is told below.
+            stop.send(()).ok();
+            thread.join().expect("the bridge does not panic").expect("the bridge can accept");
         }
     }
 }
 
-fn accept(listener: &TcpListener, socket: &Path, stop: &AtomicBool) {
-    for client in listener.incoming() {
-        if stop.load(Ordering::Acquire) {
-            return;
-        }
-        let joined = client.and_then(|client| join(client, socket));
-        if let Err(error) = joined {
-            eprintln!("a connection to the store could not be made: {error}");
-        }
+async fn accept(listener: std::net::TcpListener, socket: PathBuf) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    loop {
+        let (client, _) = listener.accept().await?;
+        client.set_nodelay(true)?;
+        let (mut requests, mut to_client) = client.into_split();
+        let (mut replies, mut to_store) = UnixStream::connect(&socket).await?.into_split();
+        // Each way ends by itself: a store that has hung up may have said why. What is dropped is shut down.
+        tokio::spawn(async move { tokio::io::copy(&mut requests, &mut to_store).await });
+        tokio::spawn(async move { tokio::io::copy(&mut replies, &mut to_client).await });
     }
-}
-
-/// Copies between the two until one of them ends.
-fn join(client: TcpStream, socket: &Path) -> io::Result<()> {
-    client.set_nodelay(true)?;
-    let store = UnixStream::connect(socket)?;
-    let (requests, replies) = (client.try_clone()?, store.try_clone()?);
-    std::thread::spawn(move || {
-        copy(&requests, &store);
-        // The store may be gone first.
-        store.shutdown(Shutdown::Write).ok();
-    });
-    std::thread::spawn(move || {
-        copy(&replies, &client);
-        client.shutdown(Shutdown::Both).ok();
-    });
-    Ok(())
-}
-
-/// Ends at the end of `from` and when either connection breaks; both mean that there is nothing more to copy.
-fn copy(mut from: impl Read, mut to: impl Write) {
-    io::copy(&mut from, &mut to).ok();
 }
