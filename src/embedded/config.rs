@@ -58,7 +58,7 @@ const LETTERS: &[(char, u16)] = &[
 const ALL: u16 = 0b101_1111_1111 & !(1 << 9);
 
 /// The settings.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Bytes of data past which writes are refused; 0 for no limit.
     pub maxmemory: u64,
@@ -105,11 +105,20 @@ impl Config {
         entries
     }
 
+    /// A setting that is merely remembered.
+    pub fn remembered(&self, name: &str) -> Option<&str> {
+        self.remembered.get(name).map(String::as_str)
+    }
+
+    /// The error for a value that a name cannot take.
+    pub fn refusal(name: &str, why: &str) -> Fault {
+        Fault::new(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"))
+    }
+
     /// Sets one name; names that are not known are refused as Redis refuses them.
     pub fn set(&mut self, name: &str, value: &[u8]) -> Result<(), Fault> {
         let text = String::from_utf8_lossy(value).into_owned();
-        let bad =
-            |why: &str| Fault::new(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"));
+        let bad = |why| Config::refusal(name, why);
         match name {
             "maxmemory" => {
                 self.maxmemory = parse_memory(&text).ok_or_else(|| bad("argument must be a memory value"))?;
@@ -125,6 +134,9 @@ impl Config {
                 let named = Fsync::named(&text.to_ascii_lowercase());
                 self.fsync =
                     named.ok_or_else(|| bad("argument(s) must be one of the following: everysec, always, no"))?;
+            }
+            "maxmemory-policy" if !text.eq_ignore_ascii_case("noeviction") => {
+                return Err(bad("nothing is ever evicted here, so it can only be noeviction"));
             }
             "notify-keyspace-events" => {
                 self.notify =

@@ -152,7 +152,11 @@ impl Engine {
             Handler::Plain(_) | Handler::Container(_) => run_plain(&mut self.core.borrow_mut(), spec, args, out),
             Handler::Engine(command) => {
                 self.core.borrow_mut().tally(spec).calls += 1;
-                command(self, id, args, out)
+                let outcome = command(self, id, args, out);
+                if outcome.is_err() {
+                    self.core.borrow_mut().tally(spec).failed += 1;
+                }
+                outcome
             }
         }
     }

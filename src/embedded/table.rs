@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 use ahash::RandomState;
 
 use super::command::{
-    connection, expiry, hash, introspection, key, list, pubsub, scan, script, server, set, set_algebra, sorted_set,
-    stream, string, transaction, zset_algebra, zset_range,
+    connection, expiry, hash, introspection, key, lcs, list, pubsub, scan, script, server, set, set_algebra,
+    sorted_set, stream, string, transaction, zset_algebra, zset_range,
 };
 use super::spec::flag::{
     ADMIN, ALLOW_BUSY, DENYOOM, FAST, MAY_REPLICATE, NO_MULTI, NOSCRIPT, PUBSUB, READONLY, UNQUEUED, WHILE_SUBSCRIBED,
@@ -67,12 +67,9 @@ pub static COMMANDS: &[Spec] = &[
     row("client|info", 2, NOSCRIPT, NONE, Family::Connection, connection::client_info),
     row("client|kill", -3, NOSCRIPT | ADMIN, NONE, Family::Connection, connection::client_kill),
     row("client|list", -2, NOSCRIPT | ADMIN, NONE, Family::Connection, connection::client_list),
-    row("client|no-evict", 3, NOSCRIPT | ADMIN, NONE, Family::Connection, connection::client_toggle),
-    row("client|no-touch", 3, NOSCRIPT, NONE, Family::Connection, connection::client_toggle),
     row("client|reply", 3, NOSCRIPT, NONE, Family::Connection, connection::client_reply),
     row("client|setinfo", 4, NOSCRIPT, NONE, Family::Connection, connection::client_setinfo),
     row("client|setname", 3, NOSCRIPT, NONE, Family::Connection, connection::client_setname),
-    row("client|unblock", -3, NOSCRIPT | ADMIN, NONE, Family::Connection, connection::client_unblock),
     // Keys.
     row("copy", -3, WM, TWO, Family::Generic, key::copy),
     row("del", -2, W, ALL, Family::Generic, key::del),
@@ -84,7 +81,6 @@ pub static COMMANDS: &[Spec] = &[
     container("object", Family::Generic),
     row("object|encoding", 3, R, SUB, Family::Generic, key::object_encoding),
     row("object|help", 2, 0, NONE, Family::Generic, introspection::help),
-    row("object|idletime", 3, R, SUB, Family::Generic, key::object_idletime),
     row("object|refcount", 3, R, SUB, Family::Generic, key::object_refcount),
     row("persist", 2, W | FAST, ONE, Family::Generic, expiry::persist),
     row("pexpire", -3, W | FAST, ONE, Family::Generic, expiry::pexpire),
@@ -112,6 +108,7 @@ pub static COMMANDS: &[Spec] = &[
     row("incr", 2, WM | FAST, ONE, Family::String, string::incr),
     row("incrby", 3, WM | FAST, ONE, Family::String, string::incrby),
     row("incrbyfloat", 3, WM | FAST, ONE, Family::String, string::incrbyfloat),
+    row("lcs", -3, R, TWO, Family::String, lcs::lcs),
     row("mget", -2, R | FAST, ALL, Family::String, string::mget),
     row("mset", -3, WM, Keys::Range(1, -1, 2), Family::String, string::mset),
     row("msetnx", -3, WM, Keys::Range(1, -1, 2), Family::String, string::msetnx),

@@ -7,6 +7,7 @@ mod commands;
 mod engine;
 mod hostile;
 mod pubsub;
+mod reference;
 mod scripts;
 mod store;
 mod transactions;

@@ -190,7 +190,7 @@ fn describe(client: &Client, now_us: u64) -> String {
     };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     format!(
-        "id={} addr=unix laddr=unix fd=0 name={} age={} idle={} flags={flags} db=0 sub={} psub={} ssub={} \
+        "id={} addr={ADDRESS} laddr={ADDRESS} fd=0 name={} age={} idle={} flags={flags} db=0 sub={} psub={} ssub={} \
          multi={queued} watch={} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={} oll=0 omem=0 tot-mem=0 \
          events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
         client.id,
@@ -216,17 +216,34 @@ pub fn client_info(call: &mut Call<'_>, _: &[&[u8]]) -> Outcome {
     Ok(())
 }
 
+const NORMAL: &str = "normal";
+const PUBSUB: &str = "pubsub";
+const ADDRESS: &str = "unix";
+
+fn kind_of(client: &Client) -> &'static str {
+    if client.subscriptions() > 0 { PUBSUB } else { NORMAL }
+}
+
+/// A type of clients that Redis knows; those of replication are never met.
+fn client_kind(arg: &[u8]) -> Result<&'static str, Fault> {
+    let known = [NORMAL, PUBSUB, "master", "replica", "slave"].into_iter().find(|kind| is(arg, kind));
+    known.ok_or_else(|| Fault::new(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(arg))))
+}
+
 pub fn client_list(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    let mut wanted = None;
+    let (mut wanted, mut kind) = (None, None);
     if args.len() > 2 {
         if is(args[2], "id") && args.len() > 3 {
             let ids = args[3..].iter().map(|arg| integer(arg).map_err(|_| Fault::new("ERR Invalid client ID")));
             wanted = Some(ids.collect::<Result<Vec<_>, _>>()?);
-        } else if !(is(args[2], "type") && args.len() == 4) {
+        } else if is(args[2], "type") && args.len() == 4 {
+            kind = Some(client_kind(args[3])?);
+        } else {
             return Err(Fault::SYNTAX);
         }
     }
     let mut clients: Vec<&Client> = call.core.clients.values().filter(|client| client.id != 0).collect();
+    clients.retain(|client| kind.is_none_or(|kind| kind == kind_of(client)));
     clients.retain(|client| wanted.as_ref().is_none_or(|ids| ids.contains(&(client.id as i64))));
     clients.sort_by_key(|client| client.id);
     let lines: String = clients.iter().map(|client| describe(client, call.core.now_us) + "\n").collect();
@@ -239,20 +256,32 @@ pub fn client_kill(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
         return Err(Fault::new("ERR No such client"));
     }
     let own = call.core.client().id;
-    let (mut target, mut skip_me) = (None, true);
+    let (mut target, mut kind, mut elsewhere, mut skip_me) = (None, None, false, true);
     for pair in args[2..].chunks(2) {
         let value = *pair.get(1).ok_or(Fault::SYNTAX)?;
         if is(pair[0], "id") {
             let id = integer(value).ok().filter(|id| *id > 0);
             target = Some(id.ok_or(Fault::new("ERR client-id should be greater than 0"))? as u64);
-        } else if is(pair[0], "skipme") {
+        } else if is(pair[0], "type") {
+            kind = Some(client_kind(value)?);
+        } else if is(pair[0], "user") {
+            let missing = || Fault::new(format!("ERR No such user '{}'", String::from_utf8_lossy(value)));
+            (value == b"default").then_some(()).ok_or_else(missing)?;
+        } else if is(pair[0], "addr") || is(pair[0], "laddr") {
+            elsewhere |= value != ADDRESS.as_bytes();
+        } else if is(pair[0], "skipme") && (is(value, "yes") || is(value, "no")) {
             skip_me = is(value, "yes");
-        } else if !["addr", "laddr", "type", "user"].iter().any(|word| is(pair[0], word)) {
+        } else {
             return Err(Fault::SYNTAX);
         }
     }
-    let hit = |id: &u64| target.map_or(*id != 0, |target| *id == target) && !(skip_me && *id == own);
-    let killed: Vec<u64> = call.core.clients.keys().copied().filter(hit).collect();
+    let hit = |client: &&Client| {
+        target.map_or(client.id != 0, |target| client.id == target)
+            && kind.is_none_or(|kind| kind == kind_of(client))
+            && !elsewhere
+            && !(skip_me && client.id == own)
+    };
+    let killed: Vec<u64> = call.core.clients.values().filter(hit).map(|client| client.id).collect();
     killed.iter().for_each(|id| call.core.close_client(*id));
     call.out.count(killed.len());
     Ok(())
@@ -272,21 +301,5 @@ pub fn client_reply(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     } else {
         return Err(Fault::SYNTAX);
     }
-    Ok(())
-}
-
-/// No command blocks here, so there is never anybody to unblock.
-pub fn client_unblock(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    integer(args[2])?;
-    call.out.integer(0);
-    Ok(())
-}
-
-/// Nothing is ever evicted and no idle time is kept, so these two only check their argument.
-pub fn client_toggle(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    if !is(args[2], "on") && !is(args[2], "off") {
-        return Err(Fault::SYNTAX);
-    }
-    call.out.ok();
     Ok(())
 }

@@ -3,10 +3,9 @@
 use super::connection::REDIS_VERSION;
 use super::is;
 use crate::embedded::core::{Core, Tally};
-use crate::embedded::engine::resolve;
 use crate::embedded::fault::Fault;
 use crate::embedded::glob;
-use crate::embedded::spec::{Call, Handler, Keys, Outcome, Spec, flag};
+use crate::embedded::spec::{Call, Family, Handler, Keys, Outcome, Spec, flag};
 use crate::embedded::table;
 
 /// The sections of INFO; the last two are shown only when asked for.
@@ -52,7 +51,7 @@ fn section(core: &Core, name: &str) -> String {
         ],
         "persistence" => persistence(core),
         "stats" => stats(core),
-        "replication" => vec!["role:master".into(), "connected_slaves:0".into()],
+        "replication" => vec!["role:master".into(), "connected_slaves:0".into(), "master_repl_offset:0".into()],
         "cpu" => vec!["used_cpu_sys:0.000000".into(), "used_cpu_user:0.000000".into()],
         "errorstats" => {
             core.stats.errors.iter().map(|(code, count)| format!("errorstat_{code}:count={count}")).collect()
@@ -217,34 +216,39 @@ pub fn command_docs(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 }
 
 pub fn command_list(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    let mut names: Vec<&str> = top_level().map(|spec| spec.name).collect();
+    let mut specs: Vec<&Spec> = table::COMMANDS.iter().collect();
     match args {
         [_, _] => {}
         [_, _, filter, by, value] if is(filter, "filterby") && is(by, "pattern") => {
-            names.retain(|name| glob::matches(&value.to_ascii_lowercase(), name.as_bytes()));
+            specs.retain(|spec| glob::matches(&value.to_ascii_lowercase(), spec.name.as_bytes()));
         }
         [_, _, filter, by, value] if is(filter, "filterby") && is(by, "aclcat") => {
-            let family = |name: &&str| table::find(name.as_bytes()).map(|spec| spec.family.name());
-            names.retain(|name| family(name).is_some_and(|family| is(value, family)));
+            specs.retain(|spec| is(value, spec.family.name()));
         }
-        [_, _, filter, by, _] if is(filter, "filterby") && is(by, "module") => names.clear(),
+        [_, _, filter, by, _] if is(filter, "filterby") && is(by, "module") => specs.clear(),
         _ => return Err(Fault::SYNTAX),
     }
-    call.out.array(names.len());
-    names.into_iter().for_each(|name| call.out.bulk(name.as_bytes()));
+    call.out.array(specs.len());
+    specs.into_iter().for_each(|spec| call.out.bulk(spec.name.as_bytes()));
     Ok(())
 }
 
 pub fn command_getkeys(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let request = &args[2..];
-    let spec = table::find(request[0]).ok_or(Fault::new("ERR Invalid command specified"))?;
+    let unknown = Fault::new("ERR Invalid command specified");
+    let mut spec = table::find(request[0]).ok_or_else(|| unknown.clone())?;
+    if let (Handler::Container(_), Some(word)) = (spec.handler, request.get(1)) {
+        spec = table::find_subcommand(spec.name, word).ok_or(unknown)?;
+    }
     if spec.keys == Keys::None {
         return Err(Fault::new("ERR The command has no key arguments"));
     }
-    let spec = resolve(request).map(|_| spec);
-    let spec = spec.map_err(|_| Fault::new("ERR Invalid number of arguments specified for command"))?;
+    if !spec.accepts(request.len()) {
+        return Err(Fault::new("ERR Invalid number of arguments specified for command"));
+    }
     let positions = spec.key_positions(request);
-    if positions.is_empty() {
+    // Only scripts do without keys.
+    if positions.is_empty() && spec.family != Family::Scripting {
         return Err(Fault::new("ERR Invalid arguments specified for command"));
     }
     call.out.array(positions.len());

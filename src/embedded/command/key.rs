@@ -125,20 +125,12 @@ pub fn object_encoding(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     Ok(())
 }
 
-/// Values are never shared, and there is no eviction that would need an idle time.
-fn object_number(call: &mut Call<'_>, key: &[u8], number: i64) -> Outcome {
-    if call.core.db.exists(key) {
-        call.out.integer(number)
+/// Values are never shared.
+pub fn object_refcount(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
+    if call.core.db.exists(args[2]) {
+        call.out.integer(1);
     } else {
-        call.out.null()
+        call.out.null();
     }
     Ok(())
-}
-
-pub fn object_refcount(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    object_number(call, args[2], 1)
-}
-
-pub fn object_idletime(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    object_number(call, args[2], 0)
 }

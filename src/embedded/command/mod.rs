@@ -5,6 +5,7 @@ pub mod expiry;
 pub mod hash;
 pub mod introspection;
 pub mod key;
+pub mod lcs;
 pub mod list;
 pub mod pubsub;
 pub mod scan;

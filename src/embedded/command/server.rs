@@ -1,6 +1,7 @@
 //! The store as a whole: time, size, settings, memory.
 
 use super::is;
+use crate::embedded::config::Config;
 use crate::embedded::core::Core;
 use crate::embedded::fault::Fault;
 use crate::embedded::glob;
@@ -135,11 +136,19 @@ pub fn config_set(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     if !args.len().is_multiple_of(2) {
         return Err(Fault::arity("config|set"));
     }
+    // All of them or none.
+    let mut config = call.core.config.clone();
+    let mut names = Vec::new();
     for pair in args[2..].chunks_exact(2) {
         let name = String::from_utf8_lossy(pair[0]).to_ascii_lowercase();
-        call.core.config.set(&name, pair[1])?;
+        config.set(&name, pair[1])?;
+        if names.contains(&name) {
+            return Err(Config::refusal(&name, "duplicate parameter"));
+        }
+        names.push(name);
     }
-    call.core.db.notify = call.core.config.notify;
+    call.core.db.notify = config.notify;
+    call.core.config = config;
     call.out.ok();
     Ok(())
 }

@@ -15,19 +15,26 @@ fn parse_id(arg: &[u8], seq: u64) -> Result<StreamId, Fault> {
     StreamId::parse(arg, seq).ok_or(Fault::new(BAD_ID))
 }
 
-/// What XADD and XTRIM cut away.
-enum Trim {
+/// Which entries XADD and XTRIM cut away.
+enum Threshold {
     Length(usize),
     Below(StreamId),
-    /// About this length: whole groups of entries go, and at most so many at a time.
-    About(usize, usize),
+}
+
+struct Trim {
+    threshold: Threshold,
+    /// For an approximate trim, which only takes whole groups, the most entries that it takes.
+    limit: Option<usize>,
 }
 
 /// Entries that an approximate trim removes together, as many as Redis keeps in one node.
-const TRIM_GROUP: usize = 100;
+fn group_size(call: &Call<'_>) -> usize {
+    let set = call.core.config.remembered("stream-node-max-entries");
+    set.and_then(|text| text.parse().ok()).filter(|size| *size > 0).unwrap_or(100)
+}
 
 /// Reads `MAXLEN|MINID [=|~] threshold [LIMIT count]`; the trim and where the rest begins.
-fn trim_options(args: &[&[u8]], mut at: usize) -> Result<(Trim, usize), Fault> {
+fn trim_options(args: &[&[u8]], mut at: usize, group: usize) -> Result<(Trim, usize), Fault> {
     let by_length = is(args[at], "maxlen");
     at += 1;
     let mut approximate = false;
@@ -35,16 +42,16 @@ fn trim_options(args: &[&[u8]], mut at: usize) -> Result<(Trim, usize), Fault> {
         approximate = *sign == b"~";
         at += 1;
     }
-    let threshold = args.get(at).ok_or(Fault::SYNTAX)?;
-    let trim = if by_length {
-        let length = integer(threshold)?;
+    let arg = args.get(at).ok_or(Fault::SYNTAX)?;
+    let threshold = if by_length {
+        let length = integer(arg)?;
         let length = usize::try_from(length).map_err(|_| Fault::new("ERR The MAXLEN argument must be >= 0."))?;
-        Trim::Length(length)
+        Threshold::Length(length)
     } else {
-        Trim::Below(parse_id(threshold, 0)?)
+        Threshold::Below(parse_id(arg, 0)?)
     };
     at += 1;
-    let mut limit = 100 * TRIM_GROUP;
+    let mut limit = group.saturating_mul(100);
     if args.get(at).is_some_and(|arg| is(arg, "limit")) {
         let given = integer(args.get(at + 1).ok_or(Fault::SYNTAX)?)?;
         let given = usize::try_from(given).map_err(|_| Fault::new("ERR The LIMIT argument must be >= 0."))?;
@@ -54,21 +61,29 @@ fn trim_options(args: &[&[u8]], mut at: usize) -> Result<(Trim, usize), Fault> {
         limit = if given == 0 { usize::MAX } else { given };
         at += 2;
     }
-    let trim = match trim {
-        Trim::Length(length) if approximate => Trim::About(length, limit),
-        trim => trim,
-    };
-    Ok((trim, at))
+    Ok((Trim { threshold, limit: approximate.then_some(limit) }, at))
 }
 
-fn apply_trim(stream: &mut Stream, trim: &Trim) -> usize {
-    match trim {
-        Trim::Length(length) => stream.trim_to_length(*length),
-        Trim::Below(id) => stream.trim_below(*id),
-        Trim::About(length, limit) => {
-            let excess = stream.entries.len().saturating_sub(*length).min(*limit);
-            let kept = stream.entries.len() - excess / TRIM_GROUP * TRIM_GROUP;
-            stream.trim_to_length(kept)
+fn apply_trim(stream: &mut Stream, trim: &Trim, group: usize) -> usize {
+    let length = stream.entries.len();
+    match (&trim.threshold, trim.limit) {
+        (Threshold::Length(kept), None) => stream.trim_to_length(*kept),
+        (Threshold::Below(id), None) => stream.trim_below(*id),
+        (threshold, Some(limit)) => {
+            let excess = match threshold {
+                Threshold::Length(kept) => length.saturating_sub(*kept),
+                Threshold::Below(id) => stream.entries.range(..id).count(),
+            };
+            let excess = excess.min(limit);
+            // What is gone already was the beginning of the oldest group.
+            let gone = stream.entries_added.saturating_sub(length as u64) as usize;
+            let oldest = group - gone % group;
+            let whole = match excess {
+                excess if excess == length => length,
+                excess if excess < oldest => 0,
+                excess => excess - (excess - oldest) % group,
+            };
+            stream.trim_to_length(length - whole)
         }
     }
 }
@@ -100,6 +115,7 @@ fn next_id(arg: &[u8], stream: Option<&Stream>, now_ms: u64) -> Result<StreamId,
 
 pub fn xadd(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let (mut at, mut make, mut trim) = (2, true, None);
+    let group = group_size(call);
     while let Some(arg) = args.get(at) {
         if is(arg, "nomkstream") {
             make = false;
@@ -110,7 +126,7 @@ pub fn xadd(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
                     "ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
                 ));
             }
-            let (read, next) = trim_options(args, at)?;
+            let (read, next) = trim_options(args, at, group)?;
             (trim, at) = (Some(read), next);
         } else {
             break;
@@ -134,7 +150,7 @@ pub fn xadd(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     stream.entries.insert(id, entry);
     stream.last_id = id;
     stream.entries_added += 1;
-    let trimmed = trim.map_or(0, |trim| apply_trim(stream, &trim));
+    let trimmed = trim.map_or(0, |trim| apply_trim(stream, &trim, group));
     let left = stream.entries.len();
     db.touch(args[1], class::STREAM, "xadd");
     let id = id.to_string();
@@ -157,13 +173,14 @@ pub fn xtrim(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     if !is(args[2], "maxlen") && !is(args[2], "minid") {
         return Err(Fault::SYNTAX);
     }
-    let (trim, end) = trim_options(args, 2)?;
+    let group = group_size(call);
+    let (trim, end) = trim_options(args, 2, group)?;
     if end != args.len() {
         return Err(Fault::SYNTAX);
     }
     let db = &mut call.core.db;
-    let (trimmed, left) =
-        db.get_mut::<Stream>(args[1])?.map_or((0, 0), |stream| (apply_trim(stream, &trim), stream.entries.len()));
+    let stream = db.get_mut::<Stream>(args[1])?;
+    let (trimmed, left) = stream.map_or((0, 0), |stream| (apply_trim(stream, &trim, group), stream.entries.len()));
     if trimmed > 0 {
         db.touch(args[1], class::STREAM, "xtrim");
         tell_trim(&mut db.effects, args[1], left);
@@ -359,17 +376,18 @@ pub fn xinfo_stream(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
         [word, limit, count] if is(word, "full") && is(limit, "count") => (true, integer(count)?.max(0) as usize),
         _ => return Err(Fault::SYNTAX),
     };
+    let group = group_size(call);
     let Some(stream) = call.core.db.get::<Stream>(args[2])? else {
         return Err(Fault::NO_KEY);
     };
     let out = &mut *call.out;
     let first = stream.entries.first_key_value();
+    // There is no such tree here; as many keys as Redis would have.
+    let groups = stream.entries.len().div_ceil(group) as i64;
     out.map(if full { 9 } else { 10 });
-    for (name, number) in [
-        ("length", stream.entries.len() as i64),
-        ("radix-tree-keys", i64::from(!stream.entries.is_empty())),
-        ("radix-tree-nodes", 1 + i64::from(!stream.entries.is_empty())),
-    ] {
+    for (name, number) in
+        [("length", stream.entries.len() as i64), ("radix-tree-keys", groups), ("radix-tree-nodes", groups + 1)]
+    {
         out.bulk(name.as_bytes());
         out.integer(number);
     }
