@@ -25,8 +25,6 @@ const REMEMBERED: &[(&str, &str)] = &[
     ("set-max-intset-entries", "512"),
     ("set-max-listpack-entries", "128"),
     ("set-max-listpack-value", "64"),
-    ("slowlog-log-slower-than", "10000"),
-    ("slowlog-max-len", "128"),
     ("stream-node-max-bytes", "4096"),
     ("stream-node-max-entries", "100"),
     ("timeout", "0"),
@@ -69,6 +67,9 @@ pub struct Config {
     /// Growth in per cent, and least size in bytes, at which it is rewritten by itself.
     pub rewrite_percent: u64,
     pub rewrite_bytes_min: u64,
+    /// Microseconds from which on a request stands in the SLOWLOG; negative for never. And how many stand there.
+    pub slowlog_us: i64,
+    pub slowlog_length_max: u64,
     /// Bytes that may wait for a client that does not read.
     pub output_bytes_max: usize,
     pub notify: u16,
@@ -83,6 +84,8 @@ impl Default for Config {
             fsync: Fsync::default(),
             rewrite_percent: 100,
             rewrite_bytes_min: 64 * 1024 * 1024,
+            slowlog_us: 10_000,
+            slowlog_length_max: 128,
             output_bytes_max: 256 * 1024 * 1024,
             notify: 0,
             remembered: REMEMBERED.iter().map(|(name, value)| (*name, (*value).to_string())).collect(),
@@ -101,6 +104,8 @@ impl Config {
         entries.push(("appendfsync", self.fsync.name().to_string()));
         entries.push(("auto-aof-rewrite-percentage", self.rewrite_percent.to_string()));
         entries.push(("auto-aof-rewrite-min-size", self.rewrite_bytes_min.to_string()));
+        entries.push(("slowlog-log-slower-than", self.slowlog_us.to_string()));
+        entries.push(("slowlog-max-len", self.slowlog_length_max.to_string()));
         entries.push(("notify-keyspace-events", notify_letters(self.notify)));
         entries
     }
@@ -130,6 +135,11 @@ impl Config {
             "busy-reply-threshold" | "lua-time-limit" => {
                 self.busy_reply_threshold_ms = whole_number(value).map_err(bad)?;
             }
+            "slowlog-log-slower-than" => {
+                let number = number::parse_i64(value).filter(|number| *number >= -1);
+                self.slowlog_us = number.ok_or_else(|| bad(NOT_WHOLE))?;
+            }
+            "slowlog-max-len" => self.slowlog_length_max = whole_number(value).map_err(bad)?,
             "appendfsync" => {
                 let named = Fsync::named(&text.to_ascii_lowercase());
                 self.fsync =
@@ -155,9 +165,11 @@ impl Config {
     }
 }
 
+const NOT_WHOLE: &str = "argument couldn't be parsed into an integer";
+
 fn whole_number(value: &[u8]) -> Result<u64, &'static str> {
     let number = number::parse_i64(value).and_then(|number| u64::try_from(number).ok());
-    number.ok_or("argument couldn't be parsed into an integer")
+    number.ok_or(NOT_WHOLE)
 }
 
 /// Reads `100`, `100k`, `100kb`, `100mb`, `1g` and so on as bytes.

@@ -15,6 +15,7 @@ use super::fault::Fault;
 use super::keyspace::{Keyspace, class};
 use super::pubsub::PubSub;
 use super::reply::Output;
+use super::slowlog::Slowlog;
 
 /// What the script that is running may do and has done.
 #[derive(Debug, Default)]
@@ -61,6 +62,8 @@ pub struct Core {
     pub config: Config,
     pub stats: Stats,
     pub script: ScriptRun,
+    /// Requests that took long.
+    pub slowlog: Slowlog,
     /// The append-only file, as far as commands are concerned.
     pub log: Status,
     pub clock: EngineClock,
@@ -95,6 +98,7 @@ impl Core {
             config: Config::default(),
             stats: Stats::default(),
             script: ScriptRun::default(),
+            slowlog: Slowlog::default(),
             log: Status::default(),
             clock,
             now_us,

@@ -109,6 +109,7 @@ impl Engine {
         }
         core.publish_events();
         core.close_unit(mailed);
+        core.note_duration(args);
         let client = core.client();
         // Confirmations of subscriptions are messages, which come also to those who want no replies.
         let silent = matches!(client.reply_mode, ReplyMode::Off | ReplyMode::Skip);
@@ -167,6 +168,17 @@ impl Core {
     fn tally(&mut self, spec: &'static Spec) -> &mut Tally {
         self.stats.tallies.resize_with(table::COMMANDS.len(), Tally::default);
         &mut self.stats.tallies[table::position(spec)]
+    }
+
+    /// Puts the request that just ran into the SLOWLOG when it took long.
+    fn note_duration(&mut self, args: &[&[u8]]) {
+        let took_us = self.clock.now_us().saturating_sub(self.now_us);
+        if self.config.slowlog_us < 0 || took_us < self.config.slowlog_us as u64 {
+            return;
+        }
+        let (at, length_max) = (self.now_us / 1_000_000, self.config.slowlog_length_max as usize);
+        let name = self.client().name.clone();
+        self.slowlog.add(args, at, took_us, name, length_max);
     }
 
     /// Ends the unit of the request that just ran. Its reply waits until the unit is settled, and so do the messages

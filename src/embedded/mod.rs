@@ -35,6 +35,7 @@ mod resp;
 mod server;
 mod set;
 mod slot;
+mod slowlog;
 mod spec;
 mod stream;
 mod table;

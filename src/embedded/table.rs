@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use ahash::RandomState;
 
 use super::command::{
-    connection, expiry, hash, introspection, key, lcs, list, pubsub, scan, script, server, set, set_algebra,
+    connection, expiry, hash, introspection, key, lcs, list, pubsub, scan, script, server, set, set_algebra, slowlog,
     sorted_set, stream, string, transaction, zset_algebra, zset_range,
 };
 use super::spec::flag::{
@@ -274,6 +274,11 @@ pub static COMMANDS: &[Spec] = &[
     row("memory|usage", -3, R, SUB, Family::Server, server::memory_usage),
     row("role", 1, NOSCRIPT | FAST, NONE, Family::Server, server::role),
     row("shutdown", -1, ADMIN | NOSCRIPT | NO_MULTI | ALLOW_BUSY, NONE, Family::Server, server::shutdown),
+    container("slowlog", Family::Server),
+    row("slowlog|get", -2, ADMIN | NOSCRIPT, NONE, Family::Server, slowlog::get),
+    row("slowlog|help", 2, NOSCRIPT, NONE, Family::Server, introspection::help),
+    row("slowlog|len", 2, ADMIN | NOSCRIPT, NONE, Family::Server, slowlog::len),
+    row("slowlog|reset", 2, ADMIN | NOSCRIPT, NONE, Family::Server, slowlog::reset),
     row("time", 1, FAST, NONE, Family::Server, server::time),
 ];
 

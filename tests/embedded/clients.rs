@@ -79,3 +79,25 @@ fn redis_cli_looks_around() {
         assert_eq!(cli(&["COMMAND", "GETKEYS", "EVAL", "x", "1", "k"]), "k\n");
     });
 }
+
+#[test]
+fn slow_requests_are_kept_shortened_newest_first() {
+    both(|store| {
+        let mut client = store.client();
+        client.line("CONFIG SET slowlog-max-len 2 slowlog-log-slower-than 0");
+        let long = "x".repeat(200);
+        client.call(&["SET", "key", &long]);
+        let words: Vec<String> = (0..40).map(|number| number.to_string()).collect();
+        let mut many = vec!["RPUSH", "list"];
+        many.extend(words.iter().map(String::as_str));
+        client.call(&many);
+        client.line("CONFIG SET slowlog-log-slower-than -1");
+        assert_eq!(client.line("SLOWLOG LEN"), ":2");
+        let shown = client.line("SLOWLOG GET -1");
+        let (newer, older) = (shown.find("... (11 more arguments)"), shown.find("... (72 more bytes)"));
+        assert!(newer.is_some() && older.is_none_or(|older| newer < Some(older)), "{shown}");
+        assert_eq!(client.line("SLOWLOG GET -2"), "-ERR count should be greater than or equal to -1");
+        assert_eq!(client.line("SLOWLOG RESET"), "+OK");
+        assert_eq!(client.line("SLOWLOG LEN"), ":0");
+    });
+}

@@ -46,7 +46,7 @@ const ABSENT: &[(&str, &str)] = &[
     (
         "Modules and diagnosis",
         "command|getkeysandflags config|rewrite debug latency lolwut memory|doctor memory|malloc-stats memory|purge memory|stats module monitor \
-         script|debug slowlog",
+         script|debug",
     ),
 ];
 

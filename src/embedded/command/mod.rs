@@ -13,6 +13,7 @@ pub mod script;
 pub mod server;
 pub mod set;
 pub mod set_algebra;
+pub mod slowlog;
 pub mod sorted_set;
 pub mod stream;
 pub mod string;
