@@ -9,8 +9,8 @@ use super::resp::Parser;
 
 /// Reads of one client in one pass; the rest waits until others had their turn.
 const READS_MAX: usize = 16;
-/// An empty outbox keeps at most this much memory.
-const OUTBOX_KEPT_BYTES: usize = 16 * 1024;
+/// Most memory that an empty outbox hands on to the next client.
+const SPARE_BYTES_MAX: usize = 256 * 1024;
 
 /// How reading or writing ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +37,18 @@ impl Connection {
         Connection { id, stream, parser: Parser::default(), wants_write: false }
     }
 
-    /// Reads what is there into the parser; the flag tells that there may be more.
+    /// Reads what is there into the parser; the flag tells that there may be more. A read that does not fill its
+    /// buffer has emptied the stream, so that most requests cost one call.
     pub fn read(&mut self, landing: &mut [u8]) -> (Progress, bool) {
         for _ in 0..READS_MAX {
             match self.stream.read(landing) {
                 Ok(0) => return (Progress::Gone, false),
-                Ok(count) => self.parser.buffer_mut().extend_from_slice(&landing[..count]),
+                Ok(count) => {
+                    self.parser.buffer_mut().extend_from_slice(&landing[..count]);
+                    if count < landing.len() {
+                        return (Progress::Waiting, false);
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return (Progress::Waiting, false);
                 }
@@ -53,8 +59,9 @@ impl Connection {
         (Progress::Sent, true)
     }
 
-    /// Writes as much as the stream takes; a client that lets more than `limit` bytes wait is given up.
-    pub fn write(&mut self, outbox: &mut Vec<u8>, limit: usize) -> Progress {
+    /// Writes as much as the stream takes; a client that lets more than `limit` bytes wait is given up. The memory of
+    /// an outbox that was sent becomes the spare one, so that idle clients hold none.
+    pub fn write(&mut self, outbox: &mut Vec<u8>, spare: &mut Vec<u8>, limit: usize) -> Progress {
         let mut sent = 0;
         let progress = loop {
             if sent == outbox.len() {
@@ -69,8 +76,9 @@ impl Connection {
             }
         };
         outbox.drain(..sent);
-        if outbox.is_empty() && outbox.capacity() > OUTBOX_KEPT_BYTES {
-            *outbox = Vec::new();
+        if outbox.is_empty() && outbox.capacity() > 0 {
+            *spare = std::mem::take(outbox);
+            spare.shrink_to(SPARE_BYTES_MAX);
         }
         if outbox.len() > limit { Progress::Gone } else { progress }
     }

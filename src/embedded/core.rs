@@ -83,6 +83,8 @@ pub struct Core {
     pub run_id: String,
     /// Scripts that EVALSHA finds.
     pub cached_scripts: usize,
+    /// Bytes that the Lua interpreter held after the last script.
+    pub lua_bytes: usize,
     /// Somebody asked the store to end.
     pub shutdown: bool,
     next_client: ClientId,
@@ -110,6 +112,7 @@ impl Core {
             random: now_us | 1,
             run_id: sha1_smol::Sha1::from(now_us.to_le_bytes()).digest().to_string(),
             cached_scripts: 0,
+            lua_bytes: 0,
             shutdown: false,
             next_client: 1,
         };

@@ -44,6 +44,8 @@ pub struct Sockets {
     ready: RefCell<VecDeque<(ClientId, bool)>>,
     /// Clients whose replies wait for the append-only file.
     held: RefCell<Vec<ClientId>>,
+    /// Memory for the next replies, so that idle clients hold none.
+    spare: RefCell<Vec<u8>>,
     /// Set by another thread to end the loop.
     stop: Arc<AtomicBool>,
 }
@@ -61,7 +63,12 @@ impl Sockets {
                 LISTENER => self.accept(),
                 token => {
                     let readable = event.is_readable() || event.is_read_closed();
-                    self.ready.borrow_mut().push_back((token.0 as u64 - FIRST, readable));
+                    let id = token.0 as u64 - FIRST;
+                    self.ready.borrow_mut().push_back((id, readable));
+                    if event.is_read_closed() {
+                        // One turn reads the last bytes, the next one the end.
+                        self.serve_again(id);
+                    }
                 }
             }
         }
@@ -126,7 +133,7 @@ impl Sockets {
             self.held.borrow_mut().push(connection.id);
             return;
         }
-        let progress = connection.write(&mut client.outbox.buffer, limit);
+        let progress = connection.write(&mut client.outbox.buffer, &mut self.spare.borrow_mut(), limit);
         let closing = client.closing;
         drop(core);
         let done = match progress {
@@ -172,8 +179,10 @@ pub struct EventLoop {
     engine: Engine,
     sockets: Rc<Sockets>,
     journal: Option<Journal>,
-    /// Where reads land before they are appended to a client's buffer, so that idle clients hold none.
+    /// Where reads land before they are appended to a parser's buffer.
     landing: Vec<u8>,
+    /// Memory for the next requests, so that idle clients hold none.
+    spare: Vec<u8>,
 }
 
 impl EventLoop {
@@ -193,6 +202,7 @@ impl EventLoop {
             core: Rc::clone(&engine.core),
             ready: RefCell::default(),
             held: RefCell::default(),
+            spare: RefCell::default(),
             stop,
         });
         let watched = Rc::downgrade(&sockets);
@@ -201,7 +211,7 @@ impl EventLoop {
             Some(sockets) => busy::watch(&sockets, &looked, overdue),
             None => super::lua::host::Verdict::GoOn,
         }));
-        Ok(EventLoop { engine, sockets, journal, landing: vec![0; 64 * 1024] })
+        Ok(EventLoop { engine, sockets, journal, landing: vec![0; 64 * 1024], spare: Vec::new() })
     }
 
     /// Serves until told to stop.
@@ -274,11 +284,13 @@ impl EventLoop {
         };
         let mut connection = shared.borrow_mut();
         if readable {
+            connection.parser.borrow_memory(&mut self.spare);
             let (progress, more) = connection.read(&mut self.landing);
             if more {
                 self.sockets.serve_again(id);
             }
             self.run_requests(&mut connection);
+            connection.parser.return_memory(&mut self.spare);
             if progress == Progress::Gone {
                 self.sockets.close(&mut connection);
                 return;
@@ -298,6 +310,9 @@ impl EventLoop {
             client.last_seen_us = now_us;
             std::mem::take(&mut client.outbox)
         };
+        if out.buffer.capacity() == 0 {
+            std::mem::swap(&mut out.buffer, &mut self.sockets.spare.borrow_mut());
+        }
         loop {
             match connection.parser.advance() {
                 Ok(true) => self.engine.dispatch(id, &connection.parser.arguments(), &mut out),
@@ -313,7 +328,6 @@ impl EventLoop {
                 break;
             }
         }
-        connection.parser.release();
         if let Some(client) = self.sockets.core.borrow_mut().clients.get_mut(&id) {
             // Whatever was pushed to it meanwhile came from its own commands and follows their replies.
             let resp3 = client.resp3;

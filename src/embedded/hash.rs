@@ -6,6 +6,7 @@
 use ahash::RandomState;
 use indexmap::IndexMap;
 
+use super::footprint::{self, block};
 use super::packed::{Packed, Slot};
 
 /// Most fields of a packed hash.
@@ -13,12 +14,18 @@ const PACKED_FIELDS_MAX: usize = 128;
 /// Longest field or value of a packed hash.
 const PACKED_BYTES_MAX: usize = 64;
 
+/// An entry of the table: its hash, a field and a value.
+const SLOT_BYTES: usize = 40;
+
 /// Fields and values.
 #[derive(Clone, Debug)]
 pub enum Hash {
     Small(Packed),
-    Large(IndexMap<Box<[u8]>, Box<[u8]>, RandomState>),
+    /// A table, and the bytes that its fields and values take. It is boxed, so that a small hash stays small.
+    Large(Box<Table>, usize),
 }
+
+type Table = IndexMap<Box<[u8]>, Box<[u8]>, RandomState>;
 
 impl Default for Hash {
     fn default() -> Self {
@@ -30,14 +37,24 @@ impl Hash {
     pub fn len(&self) -> usize {
         match self {
             Hash::Small(packed) => packed.len() / 2,
-            Hash::Large(table) => table.len(),
+            Hash::Large(table, _) => table.len(),
+        }
+    }
+
+    /// Bytes of memory that it holds beside itself.
+    pub fn footprint(&self) -> usize {
+        match self {
+            Hash::Small(packed) => packed.footprint(),
+            Hash::Large(table, content) => {
+                content + block(size_of::<Table>()) + footprint::table(table.capacity(), SLOT_BYTES)
+            }
         }
     }
 
     pub fn get(&self, field: &[u8]) -> Option<&[u8]> {
         match self {
             Hash::Small(packed) => find(packed, field).map(|(_, _, value)| value),
-            Hash::Large(table) => table.get(field).map(|value| &**value),
+            Hash::Large(table, _) => table.get(field).map(|value| &**value),
         }
     }
 
@@ -59,13 +76,20 @@ impl Hash {
                 }
                 true
             }
-            Hash::Large(table) => match table.get_mut(field) {
-                Some(old) => {
-                    *old = value.into();
-                    false
+            Hash::Large(table, content) => {
+                *content += block(value.len());
+                match table.get_mut(field) {
+                    Some(old) => {
+                        *content -= block(old.len());
+                        *old = value.into();
+                        false
+                    }
+                    None => {
+                        *content += block(field.len());
+                        table.insert(field.into(), value.into()).is_none()
+                    }
                 }
-                None => table.insert(field.into(), value.into()).is_none(),
-            },
+            }
         }
     }
 
@@ -79,7 +103,16 @@ impl Hash {
                 }
                 None => false,
             },
-            Hash::Large(table) => table.swap_remove(field).is_some(),
+            Hash::Large(table, content) => {
+                let removed = table.swap_remove_entry(field);
+                if let Some((field, value)) = &removed {
+                    *content -= block(field.len()) + block(value.len());
+                }
+                if let Some(room) = footprint::smaller_room(table.len(), table.capacity()) {
+                    table.shrink_to(room);
+                }
+                removed.is_some()
+            }
         }
     }
 
@@ -87,7 +120,7 @@ impl Hash {
     pub fn at(&self, index: usize) -> Option<(&[u8], &[u8])> {
         match self {
             Hash::Small(_) => self.iter().nth(index),
-            Hash::Large(table) => table.get_index(index).map(|(field, value)| (&**field, &**value)),
+            Hash::Large(table, _) => table.get_index(index).map(|(field, value)| (&**field, &**value)),
         }
     }
 
@@ -97,7 +130,7 @@ impl Hash {
                 let mut items = packed.iter();
                 Box::new(std::iter::from_fn(move || Some((items.next()?.1, items.next()?.1))))
             }
-            Hash::Large(table) => Box::new(table.iter().map(|(field, value)| (&**field, &**value))),
+            Hash::Large(table, _) => Box::new(table.iter().map(|(field, value)| (&**field, &**value))),
         }
     }
 
@@ -105,14 +138,15 @@ impl Hash {
     pub fn encoding(&self) -> &'static str {
         match self {
             Hash::Small(_) => "listpack",
-            Hash::Large(_) => "hashtable",
+            Hash::Large(..) => "hashtable",
         }
     }
 
     fn grow(&mut self) {
         if matches!(self, Hash::Small(_)) {
-            let pairs = self.iter().map(|(field, value)| (field.into(), value.into()));
-            *self = Hash::Large(pairs.collect());
+            let content = self.iter().map(|(field, value)| block(field.len()) + block(value.len())).sum();
+            let table: Table = self.iter().map(|(field, value)| (field.into(), value.into())).collect();
+            *self = Hash::Large(Box::new(table), content);
         }
     }
 }
@@ -140,7 +174,7 @@ mod tests {
             assert!(hash.set(&i.to_be_bytes(), b"v"));
             assert!(!hash.set(&i.to_be_bytes(), &(i * 2).to_be_bytes()));
         }
-        assert!(matches!(hash, Hash::Large(_)));
+        assert!(matches!(hash, Hash::Large(..)));
         for i in (0..300u32).step_by(2) {
             assert!(hash.remove(&i.to_be_bytes()));
         }

@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 
 use super::aof::effects::Effects;
 use super::fault::Fault;
+use super::footprint::{self, block};
 use super::value::{Kind, Value};
 
 /// Classes of keyspace events, as the letters of `notify-keyspace-events`.
@@ -38,6 +39,16 @@ pub struct Entry {
     pub deadline_ms: u64,
 }
 
+/// An entry of the table: its hash, the key, the value, the deadline.
+const SLOT_BYTES: usize = 24 + size_of::<Entry>();
+/// What a deadline takes in a tree whose nodes are about half full.
+const DEADLINE_BYTES: usize = 2 * size_of::<(u64, u64)>();
+
+/// Bytes that a key takes beside its place in the table.
+fn cost(key: &[u8], entry: &Entry) -> usize {
+    block(key.len()) + entry.value.footprint()
+}
+
 /// Something that happened to a key.
 #[derive(Debug)]
 pub struct Event {
@@ -51,6 +62,9 @@ pub struct Keyspace {
     map: IndexMap<Box<[u8]>, Entry, RandomState>,
     /// Deadline and key hash of every key that expires. Two keys of one hash only make the later one wait for an access.
     deadlines: BTreeSet<(u64, u64)>,
+    /// Bytes that keys and values take, and the value that was handed out for changes, with what it counted before.
+    content: usize,
+    lent: Option<(usize, usize)>,
     /// The time by which keys are judged, in milliseconds since the epoch; set when a command or script begins.
     pub now_ms: u64,
     /// What the running request changed, for the append-only file.
@@ -84,6 +98,41 @@ impl Keyspace {
         self.deadlines.len()
     }
 
+    /// Bytes of memory that all keys take.
+    pub fn bytes(&self) -> usize {
+        let content = match self.lent {
+            Some((index, before)) => self.content + self.map[index].value.footprint() - before,
+            None => self.content,
+        };
+        content + footprint::table(self.map.capacity(), SLOT_BYTES) + DEADLINE_BYTES * self.deadlines.len()
+    }
+
+    /// Bytes of memory that one key takes.
+    pub fn bytes_of(&mut self, key: &[u8]) -> Option<usize> {
+        self.find(key).map(|entry| cost(key, entry) + SLOT_BYTES)
+    }
+
+    /// Hands out a value for changes. It is counted anew before another one is, or before places change.
+    fn lend(&mut self, index: usize) -> &mut Value {
+        self.settle();
+        let value = &mut self.map[index].value;
+        self.lent = Some((index, value.footprint()));
+        value
+    }
+
+    fn settle(&mut self) {
+        if let Some((index, before)) = self.lent.take() {
+            self.content = self.content + self.map[index].value.footprint() - before;
+        }
+    }
+
+    fn insert(&mut self, key: &[u8], value: Value) -> usize {
+        let entry = Entry { value, deadline_ms: 0 };
+        self.content += cost(key, &entry);
+        self.note(class::NEW, "new", key);
+        self.map.insert_full(key.into(), entry).0
+    }
+
     fn live(&mut self, key: &[u8]) -> Option<usize> {
         let (index, _, entry) = self.map.get_full(key)?;
         if entry.deadline_ms != 0 && self.now_ms > entry.deadline_ms {
@@ -112,35 +161,29 @@ impl Keyspace {
         let Some(index) = self.live(key) else {
             return Ok(None);
         };
-        let entry = &mut self.map[index];
-        K::of_mut(&mut entry.value).map(Some).ok_or(Fault::WRONG_TYPE)
+        K::of_mut(self.lend(index)).map(Some).ok_or(Fault::WRONG_TYPE)
     }
 
     /// The value of a key as a certain type, made empty when there is none.
     pub fn make<K: Kind>(&mut self, key: &[u8]) -> Result<&mut K, Fault> {
         let index = match self.live(key) {
             Some(index) => index,
-            None => {
-                self.note(class::NEW, "new", key);
-                let entry = Entry { value: K::default().wrap(), deadline_ms: 0 };
-                self.map.insert_full(key.into(), entry).0
-            }
+            None => self.insert(key, K::default().wrap()),
         };
-        K::of_mut(&mut self.map[index].value).ok_or(Fault::WRONG_TYPE)
+        K::of_mut(self.lend(index)).ok_or(Fault::WRONG_TYPE)
     }
 
     /// Puts a value in the place of whatever was there; the deadline stays only if asked for.
     pub fn put(&mut self, key: &[u8], value: Value, keep_deadline: bool) {
         match self.live(key) {
             Some(index) => {
-                self.map[index].value = value;
+                *self.lend(index) = value;
                 if !keep_deadline {
                     self.set_deadline_at(index, 0);
                 }
             }
             None => {
-                self.note(class::NEW, "new", key);
-                self.map.insert(key.into(), Entry { value, deadline_ms: 0 });
+                self.insert(key, value);
             }
         }
     }
@@ -152,9 +195,14 @@ impl Keyspace {
     }
 
     fn remove_at(&mut self, index: usize) -> Option<(Box<[u8]>, Entry)> {
+        self.settle();
         let deadline_ms = self.map[index].deadline_ms;
         self.set_deadline_at(index, 0);
         let (key, mut entry) = self.map.swap_remove_index(index)?;
+        self.content -= cost(&key, &entry);
+        if let Some(room) = footprint::smaller_room(self.map.len(), self.map.capacity()) {
+            self.map.shrink_to(room);
+        }
         // Who takes a key out may put it back elsewhere, with the deadline it had.
         entry.deadline_ms = deadline_ms;
         Some((key, entry))
@@ -283,6 +331,7 @@ impl Keyspace {
         }
         let count = self.map.len();
         self.map = IndexMap::default();
+        (self.content, self.lent) = (0, None);
         self.deadlines.clear();
         self.dirty += count as u64;
         count
@@ -308,6 +357,15 @@ impl Keyspace {
     pub fn restore(&mut self, snapshot: &Snapshot) {
         self.map = snapshot.map.clone();
         self.deadlines = snapshot.deadlines.clone();
+        self.lent = None;
+        self.content = self.map.iter().map(|(key, entry)| cost(key, entry)).sum();
         self.events.clear();
+    }
+
+    /// As [`Keyspace::bytes`], counted element by element.
+    #[cfg(test)]
+    pub fn recount(&self) -> usize {
+        let content: usize = self.map.iter().map(|(key, entry)| block(key.len()) + entry.value.recount()).sum();
+        content + footprint::table(self.map.capacity(), SLOT_BYTES) + DEADLINE_BYTES * self.deadlines.len()
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use super::footprint::{self, block};
 use super::packed::Packed;
 
 /// Most items of a packed list.
@@ -15,7 +16,8 @@ const PACKED_BYTES_MAX: usize = 4096;
 #[derive(Clone, Debug)]
 pub enum List {
     Small(Packed),
-    Large(VecDeque<Box<[u8]>>),
+    /// A queue, and the bytes that its items take.
+    Large(VecDeque<Box<[u8]>>, usize),
 }
 
 impl Default for List {
@@ -28,7 +30,15 @@ impl List {
     pub fn len(&self) -> usize {
         match self {
             List::Small(packed) => packed.len(),
-            List::Large(queue) => queue.len(),
+            List::Large(queue, _) => queue.len(),
+        }
+    }
+
+    /// Bytes of memory that it holds beside itself.
+    pub fn footprint(&self) -> usize {
+        match self {
+            List::Small(packed) => packed.footprint(),
+            List::Large(queue, content) => content + block(size_of::<Box<[u8]>>() * queue.capacity()),
         }
     }
 
@@ -36,13 +46,13 @@ impl List {
         if let List::Small(packed) = self
             && (packed.len() >= PACKED_ITEMS_MAX || packed.byte_len() + item.len() > PACKED_BYTES_MAX)
         {
-            self.queue();
+            self.grow();
         }
         match (self, front) {
             (List::Small(packed), true) => packed.push_front(item),
             (List::Small(packed), false) => packed.push(item),
-            (List::Large(queue), true) => queue.push_front(item.into()),
-            (List::Large(queue), false) => queue.push_back(item.into()),
+            (list, true) => list.insert(0, item),
+            (list, false) => list.insert(list.len(), item),
         }
     }
 
@@ -55,12 +65,11 @@ impl List {
                 packed.remove(slot, slot, 1);
                 Some(item)
             }
-            List::Large(queue) => {
-                if front {
-                    queue.pop_front()
-                } else {
-                    queue.pop_back()
-                }
+            List::Large(queue, content) => {
+                let item = if front { queue.pop_front() } else { queue.pop_back() }?;
+                *content -= block(item.len());
+                trim(queue);
+                Some(item)
             }
         }
     }
@@ -68,7 +77,7 @@ impl List {
     pub fn get(&self, index: usize) -> Option<&[u8]> {
         match self {
             List::Small(packed) => packed.get(index),
-            List::Large(queue) => queue.get(index).map(|item| &**item),
+            List::Large(queue, _) => queue.get(index).map(|item| &**item),
         }
     }
 
@@ -76,7 +85,7 @@ impl List {
     pub fn range(&self, from: usize, count: usize) -> Box<dyn Iterator<Item = &[u8]> + '_> {
         match self {
             List::Small(packed) => Box::new(packed.iter().map(|(_, item)| item).skip(from).take(count)),
-            List::Large(queue) => {
+            List::Large(queue, _) => {
                 let from = from.min(queue.len());
                 let to = (from + count).min(queue.len());
                 Box::new(queue.range(from..to).map(|item| &**item))
@@ -96,20 +105,46 @@ impl List {
                 cut(packed, to, packed.len());
                 cut(packed, 0, from.min(packed.len()));
             }
-            List::Large(queue) => {
-                queue.truncate(to);
-                queue.drain(..from.min(queue.len()));
+            List::Large(queue, content) => {
+                let gone: usize = queue.drain(to..).map(|item| block(item.len())).sum();
+                let before: usize = queue.drain(..from.min(to)).map(|item| block(item.len())).sum();
+                *content -= gone + before;
+                trim(queue);
             }
         }
     }
 
+    /// Puts an item before the one at a position, or at the end.
+    pub fn insert(&mut self, index: usize, item: &[u8]) {
+        let (queue, content) = self.grow();
+        queue.insert(index, item.into());
+        *content += block(item.len());
+    }
+
+    /// Replaces the item at a position that is taken.
+    pub fn set(&mut self, index: usize, item: &[u8]) {
+        let (queue, content) = self.grow();
+        let old = std::mem::replace(&mut queue[index], item.into());
+        *content += block(item.len());
+        *content -= block(old.len());
+    }
+
+    /// Keeps the items that are wanted.
+    pub fn retain(&mut self, wanted: impl FnMut(&Box<[u8]>) -> bool) {
+        let (queue, content) = self.grow();
+        queue.retain(wanted);
+        *content = queue.iter().map(|item| block(item.len())).sum();
+        trim(queue);
+    }
+
     /// The list as a queue, for changes in its middle.
-    pub fn queue(&mut self) -> &mut VecDeque<Box<[u8]>> {
+    fn grow(&mut self) -> (&mut VecDeque<Box<[u8]>>, &mut usize) {
         if let List::Small(packed) = self {
-            *self = List::Large(packed.iter().map(|(_, item)| item.into()).collect());
+            let content = packed.iter().map(|(_, item)| block(item.len())).sum();
+            *self = List::Large(packed.iter().map(|(_, item)| item.into()).collect(), content);
         }
         match self {
-            List::Large(queue) => queue,
+            List::Large(queue, content) => (queue, content),
             List::Small(_) => unreachable!("it was turned into a queue above"),
         }
     }
@@ -118,8 +153,15 @@ impl List {
     pub fn encoding(&self) -> &'static str {
         match self {
             List::Small(_) => "listpack",
-            List::Large(_) => "quicklist",
+            List::Large(..) => "quicklist",
         }
+    }
+}
+
+/// Gives room back when most items of a long queue are gone.
+fn trim(queue: &mut VecDeque<Box<[u8]>>) {
+    if let Some(room) = footprint::smaller_room(queue.len(), queue.capacity()) {
+        queue.shrink_to(room);
     }
 }
 

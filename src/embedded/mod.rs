@@ -22,6 +22,7 @@ mod digest;
 mod engine;
 mod event_loop;
 mod fault;
+mod footprint;
 mod glob;
 mod hash;
 mod keyspace;

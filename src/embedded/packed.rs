@@ -3,6 +3,11 @@
 //! Each item is its length as a varint, then its bytes. Finding something is a walk, so owners switch to another form
 //! past a small size. It knows nothing of pairs or keys.
 
+use super::footprint;
+
+/// Room that is kept when items are removed.
+const SPARE_BYTES: usize = 64;
+
 /// Byte strings stored one behind the other.
 #[derive(Clone, Debug, Default)]
 pub struct Packed {
@@ -26,6 +31,11 @@ impl Packed {
     /// Bytes of all items with their lengths.
     pub fn byte_len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn footprint(&self) -> usize {
+        footprint::block(self.bytes.capacity())
     }
 
     pub fn push(&mut self, item: &[u8]) {
@@ -68,6 +78,9 @@ impl Packed {
     fn cut(&mut self, from: usize, to: usize, count: usize) {
         self.bytes.drain(from..to);
         self.count -= count as u32;
+        if self.bytes.capacity() > 2 * self.bytes.len() + SPARE_BYTES {
+            self.bytes.shrink_to(self.bytes.len() + SPARE_BYTES);
+        }
     }
 
     fn insert_at(&mut self, at: usize, item: &[u8]) {

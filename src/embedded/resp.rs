@@ -17,6 +17,13 @@ const BULK_BYTES_MAX: i64 = 512 * 1024 * 1024;
 /// Longest inline request, and longest length line.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
+/// Bytes of an unfinished request that are copied when the shared memory is given back.
+const KEPT_BYTES_MAX: usize = 4 * 1024;
+/// Most memory that is kept for the next reads.
+const SPARE_BYTES_MAX: usize = 256 * 1024;
+/// Positions of arguments for which an idle parser keeps memory.
+const FOUND_MAX: usize = 64;
+
 /// Arguments of a request, borrowed from the parser.
 pub type ArgList<'a> = SmallVec<[&'a [u8]; 16]>;
 
@@ -68,14 +75,29 @@ impl Parser {
         &mut self.buffer
     }
 
-    /// Gives memory back when nothing is pending, so that idle clients hold none.
-    pub fn release(&mut self) {
-        if self.start == self.buffer.len() && self.left.is_none() {
-            let found = std::mem::take(&mut self.found);
-            *self = Parser::default();
-            if found.capacity() <= 64 {
-                self.found = found;
-            }
+    /// Takes over the memory of a buffer that many parsers share, unless this one holds bytes of its own.
+    pub fn borrow_memory(&mut self, spare: &mut Vec<u8>) {
+        if self.buffer.is_empty() {
+            std::mem::swap(&mut self.buffer, spare);
+        }
+    }
+
+    /// Gives the shared memory back, so that idle clients hold none; a large unfinished request stays where it is.
+    pub fn return_memory(&mut self, spare: &mut Vec<u8>) {
+        let rest = self.buffer.get(self.start..).unwrap_or_default();
+        if rest.len() > KEPT_BYTES_MAX {
+            return;
+        }
+        let rest = rest.to_vec();
+        *spare = std::mem::replace(&mut self.buffer, rest);
+        spare.clear();
+        spare.shrink_to(SPARE_BYTES_MAX);
+        self.cursor -= self.start;
+        self.start = 0;
+        if self.left.is_none() {
+            self.unquoted = Vec::new();
+            self.found.clear();
+            self.found.shrink_to(FOUND_MAX);
         }
     }
 

@@ -3,6 +3,7 @@
 use ahash::RandomState;
 use indexmap::IndexSet;
 
+use super::footprint::{self, block};
 use super::number;
 
 /// Most members of an integer set.
@@ -12,11 +13,19 @@ const ORDERED_MAX: usize = 128;
 /// Longest member that Redis keeps in its small form.
 const SMALL_BYTES_MAX: usize = 64;
 
+/// An entry of the table: its hash and a member.
+const SLOT_BYTES: usize = 24;
+
 /// Distinct members.
 #[derive(Clone, Debug)]
 pub enum Set {
     Ints(Vec<i64>),
-    Members { table: IndexSet<Box<[u8]>, RandomState>, small: bool },
+    /// Members with the bytes that they take.
+    Members {
+        table: IndexSet<Box<[u8]>, RandomState>,
+        content: usize,
+        small: bool,
+    },
 }
 
 impl Default for Set {
@@ -30,6 +39,14 @@ impl Set {
         match self {
             Set::Ints(ints) => ints.len(),
             Set::Members { table, .. } => table.len(),
+        }
+    }
+
+    /// Bytes of memory that it holds beside itself.
+    pub fn footprint(&self) -> usize {
+        match self {
+            Set::Ints(ints) => block(size_of::<i64>() * ints.capacity()),
+            Set::Members { table, content, .. } => content + footprint::table(table.capacity(), SLOT_BYTES),
         }
     }
 
@@ -57,11 +74,12 @@ impl Set {
                 None => self.grow(),
             }
         }
-        let Set::Members { table, small } = self else { unreachable!("integer sets returned above") };
+        let Set::Members { table, content, small } = self else { unreachable!("integer sets returned above") };
         if table.contains(member) {
             return false;
         }
         table.insert(member.into());
+        *content += block(member.len());
         *small &= member.len() <= SMALL_BYTES_MAX && table.len() <= ORDERED_MAX;
         true
     }
@@ -73,8 +91,16 @@ impl Set {
                 let at = number::parse_i64(member).and_then(|int| ints.binary_search(&int).ok());
                 at.map(|at| ints.remove(at)).is_some()
             }
-            Set::Members { table, small: true } => table.shift_remove(member),
-            Set::Members { table, small: false } => table.swap_remove(member),
+            Set::Members { table, content, small } => {
+                let removed = if *small { table.shift_remove(member) } else { table.swap_remove(member) };
+                if removed {
+                    *content -= block(member.len());
+                }
+                if let Some(room) = footprint::smaller_room(table.len(), table.capacity()) {
+                    table.shrink_to(room);
+                }
+                removed
+            }
         }
     }
 
@@ -115,8 +141,10 @@ impl Set {
     fn grow(&mut self) {
         if let Set::Ints(ints) = self {
             let small = ints.len() <= ORDERED_MAX;
-            let table = ints.iter().map(|int| number::integer(*int).into_boxed_slice()).collect();
-            *self = Set::Members { table, small };
+            let table: IndexSet<Box<[u8]>, RandomState> =
+                ints.iter().map(|int| number::integer(*int).into_boxed_slice()).collect();
+            let content = table.iter().map(|member| block(member.len())).sum();
+            *self = Set::Members { table, content, small };
         }
     }
 }

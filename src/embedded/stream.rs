@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::footprint::block;
 use super::number;
 use super::packed::Packed;
 
@@ -64,14 +65,41 @@ pub struct Stream {
     pub last_id: StreamId,
     pub max_deleted_id: StreamId,
     pub entries_added: u64,
+    /// Bytes that the entries take.
+    pub(super) content: usize,
+}
+
+/// What an entry takes: its block, and its share of a tree whose nodes are about half full.
+pub(super) fn cost(entry: &Packed) -> usize {
+    block(entry.byte_len()) + 2 * (size_of::<StreamId>() + size_of::<Packed>())
 }
 
 impl Stream {
+    /// Bytes of memory that it holds beside itself.
+    pub fn footprint(&self) -> usize {
+        self.content
+    }
+
+    /// Adds an entry; its id must be new.
+    pub fn insert(&mut self, id: StreamId, entry: Packed) {
+        self.content += cost(&entry);
+        self.entries.insert(id, entry);
+    }
+
+    /// Removes an entry; true when it was there.
+    pub fn remove(&mut self, id: StreamId) -> bool {
+        let entry = self.entries.remove(&id);
+        self.content -= entry.as_ref().map_or(0, cost);
+        entry.is_some()
+    }
+
     /// Drops the oldest entries until at most `length` are left; the number dropped.
     pub fn trim_to_length(&mut self, length: usize) -> usize {
         let excess = self.entries.len().saturating_sub(length);
         for _ in 0..excess {
-            self.entries.pop_first();
+            if let Some((_, entry)) = self.entries.pop_first() {
+                self.content -= cost(&entry);
+            }
         }
         excess
     }
@@ -79,6 +107,8 @@ impl Stream {
     /// Drops the entries below an id; the number dropped.
     pub fn trim_below(&mut self, id: StreamId) -> usize {
         let kept = self.entries.split_off(&id);
-        std::mem::replace(&mut self.entries, kept).len()
+        let gone = std::mem::replace(&mut self.entries, kept);
+        self.content -= gone.values().map(cost).sum::<usize>();
+        gone.len()
     }
 }

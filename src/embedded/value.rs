@@ -1,10 +1,13 @@
 //! The value of a key: one of six types.
 
 use super::fault::Fault;
+use super::footprint::block;
 use super::hash::Hash;
 use super::list::List;
 use super::set::Set;
 use super::stream::Stream;
+#[cfg(test)]
+use super::zset::Member;
 use super::zset::Zset;
 
 /// What a key holds. The larger types are boxed, so that a small entry stays small.
@@ -45,17 +48,42 @@ impl Value {
         }
     }
 
-    /// About how many bytes it takes: its content and what this engine keeps beside each element.
-    pub fn byte_size(&self) -> usize {
-        const TABLE_SLOT: usize = 40;
-        const MEMBER: usize = 60;
+    /// Bytes of memory that it holds, with what the allocator adds.
+    pub fn footprint(&self) -> usize {
         match self {
-            Value::Text(text) => text.capacity(),
-            Value::List(list) => list.iter().map(|item| item.len() + 16).sum(),
-            Value::Hash(hash) => hash.iter().map(|(field, value)| field.len() + value.len() + TABLE_SLOT).sum(),
-            Value::Set(set) => set.members().iter().map(|member| member.len() + TABLE_SLOT).sum(),
-            Value::Zset(zset) => zset.iter().map(|member| member.name().len() + MEMBER).sum(),
-            Value::Stream(stream) => stream.entries.values().map(|entry| entry.byte_len() + TABLE_SLOT).sum(),
+            Value::Text(text) => block(text.capacity()),
+            Value::List(list) => block(size_of::<List>()) + list.footprint(),
+            Value::Hash(hash) => block(size_of::<Hash>()) + hash.footprint(),
+            Value::Set(set) => block(size_of::<Set>()) + set.footprint(),
+            Value::Zset(zset) => block(size_of::<Zset>()) + zset.footprint(),
+            Value::Stream(stream) => block(size_of::<Stream>()) + stream.footprint(),
+        }
+    }
+
+    /// As [`Value::footprint`], counted element by element.
+    #[cfg(test)]
+    pub fn recount(&self) -> usize {
+        let counted = |content: &usize, recounted: usize| self.footprint() - content + recounted;
+        match self {
+            Value::List(list) => match &**list {
+                List::Large(queue, content) => counted(content, queue.iter().map(|item| block(item.len())).sum()),
+                List::Small(_) => self.footprint(),
+            },
+            Value::Hash(hash) => match &**hash {
+                Hash::Large(table, content) => {
+                    counted(content, table.iter().map(|(field, value)| block(field.len()) + block(value.len())).sum())
+                }
+                Hash::Small(_) => self.footprint(),
+            },
+            Value::Set(set) => match &**set {
+                Set::Members { table, content, .. } => {
+                    counted(content, table.iter().map(|member| block(member.len())).sum())
+                }
+                Set::Ints(_) => self.footprint(),
+            },
+            Value::Zset(zset) => counted(&zset.content, zset.iter().map(Member::footprint).sum()),
+            Value::Stream(stream) => counted(&stream.content, stream.entries.values().map(super::stream::cost).sum()),
+            Value::Text(_) => self.footprint(),
         }
     }
 

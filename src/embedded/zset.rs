@@ -13,11 +13,16 @@ use ahash::RandomState;
 use indexmap::IndexSet;
 use triomphe::ThinArc;
 
+use super::footprint::{self, block};
+
 /// Chunks are split in two at this length.
 const CHUNK_MAX: usize = 512;
 /// Sizes up to which Redis keeps a sorted set in its small form.
 const SMALL_MEMBERS_MAX: usize = 128;
 const SMALL_BYTES_MAX: usize = 64;
+
+/// An entry of the table: its hash and a pointer.
+const SLOT_BYTES: usize = 16;
 
 /// A name with its score.
 #[derive(Clone, Debug)]
@@ -26,6 +31,11 @@ pub struct Member(ThinArc<f64, u8>);
 impl Member {
     fn new(score: f64, name: &[u8]) -> Member {
         Member(ThinArc::from_header_and_slice(score, name))
+    }
+
+    /// Bytes of its block: a counter, a length, the score and the name.
+    pub(super) fn footprint(&self) -> usize {
+        block(24 + self.name().len())
     }
 
     pub fn score(&self) -> f64 {
@@ -112,12 +122,28 @@ impl Order {
             return;
         }
         chunk.remove(position);
-        if chunk.is_empty() && self.chunks.len() > 1 {
+        let left = chunk.len();
+        let next = self.chunks.get(at + 1).map_or(CHUNK_MAX, Vec::len);
+        if left == 0 && self.chunks.len() > 1 {
             self.chunks.remove(at);
+            self.stale = true;
+        } else if left + next < CHUNK_MAX / 4 {
+            // Two chunks that are nearly empty become one.
+            let next = self.chunks.remove(at + 1);
+            self.chunks[at].extend(next);
             self.stale = true;
         } else {
             self.count(at, -1);
         }
+    }
+
+    /// Bytes of memory that the chunks hold; those of a large set count as full.
+    fn footprint(&self) -> usize {
+        let chunks = match &*self.chunks {
+            [chunk] => block(size_of::<Member>() * chunk.capacity()),
+            chunks => chunks.len() * block(size_of::<Member>() * CHUNK_MAX),
+        };
+        chunks + block(size_of::<Vec<Member>>() * self.chunks.capacity()) + block(4 * self.lengths.capacity())
     }
 
     /// Adds to the length of a chunk in the Fenwick tree.
@@ -195,6 +221,8 @@ impl Order {
 pub struct Zset {
     members: IndexSet<Member, RandomState>,
     order: Order,
+    /// Bytes that the members take.
+    pub(super) content: usize,
     /// Whether it ever outgrew the small form of Redis.
     large: bool,
 }
@@ -202,6 +230,11 @@ pub struct Zset {
 impl Zset {
     pub fn len(&self) -> usize {
         self.members.len()
+    }
+
+    /// Bytes of memory that it holds beside itself.
+    pub fn footprint(&self) -> usize {
+        self.content + footprint::table(self.members.capacity(), SLOT_BYTES) + self.order.footprint()
     }
 
     pub fn score(&self, name: &[u8]) -> Option<f64> {
@@ -214,10 +247,11 @@ impl Zset {
         if old == Some(score) {
             return old;
         }
-        if let Some(old) = old {
-            self.order.remove(old, name);
-        }
         let member = Member::new(score, name);
+        match old {
+            Some(old) => self.order.remove(old, name),
+            None => self.content += member.footprint(),
+        }
         self.members.replace(member.clone());
         self.order.insert(member);
         self.large |= name.len() > SMALL_BYTES_MAX || self.len() > SMALL_MEMBERS_MAX;
@@ -228,6 +262,10 @@ impl Zset {
     pub fn remove(&mut self, name: &[u8]) -> Option<f64> {
         let member = self.members.swap_take(name)?;
         self.order.remove(member.score(), name);
+        self.content -= member.footprint();
+        if let Some(room) = footprint::smaller_room(self.members.len(), self.members.capacity()) {
+            self.members.shrink_to(room);
+        }
         Some(member.score())
     }
 

@@ -44,7 +44,8 @@ fn section(core: &Core, name: &str) -> String {
         ],
         "memory" => vec![
             format!("used_memory:{}", core.used_memory()),
-            format!("used_memory_rss:{}", core.used_memory()),
+            format!("used_memory_rss:{}", core.resident_memory()),
+            format!("used_memory_lua:{}", core.lua_bytes),
             format!("maxmemory:{}", core.config.maxmemory),
             "maxmemory_policy:noeviction".into(),
             format!("number_of_cached_scripts:{}", core.cached_scripts),

@@ -119,7 +119,7 @@ pub fn lset(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     };
     let index = integer(args[2])?;
     let at = position(index, list.len()).ok_or(Fault::INDEX)?;
-    list.queue()[at] = args[3].into();
+    list.set(at, args[3]);
     db.touch(args[1], class::LIST, "lset");
     call.out.ok();
     Ok(())
@@ -141,7 +141,7 @@ pub fn linsert(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let found = list.iter().position(|item| item == args[3]);
     match found {
         Some(at) => {
-            list.queue().insert(at + after, args[4].into());
+            list.insert(at + after, args[4]);
             call.out.count(list.len());
             db.touch(args[1], class::LIST, "linsert");
         }
@@ -164,7 +164,7 @@ pub fn lrem(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let skipped = if count < 0 { found - removed } else { 0 };
     let mut seen = 0;
     if removed > 0 {
-        list.queue().retain(|item| {
+        list.retain(|item| {
             let matching = **item == *args[3];
             seen += usize::from(matching);
             !(matching && seen > skipped && seen <= skipped + removed)

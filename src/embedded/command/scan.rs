@@ -94,7 +94,7 @@ pub fn hscan(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
         next = after;
         let pairs: Box<dyn Iterator<Item = (&[u8], &[u8])>> = match hash {
             Hash::Small(_) => hash.iter(),
-            Hash::Large(_) => Box::new(range.rev().filter_map(|index| hash.at(index))),
+            Hash::Large(..) => Box::new(range.rev().filter_map(|index| hash.at(index))),
         };
         for (field, value) in pairs.filter(|(field, _)| scan.matches(field)) {
             items.push(field.to_vec());

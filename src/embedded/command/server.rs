@@ -24,8 +24,13 @@ impl Core {
         }
     }
 
-    /// Bytes that the process holds in memory, as the kernel counts them.
+    /// Bytes that keys and scripts take.
     pub fn used_memory(&self) -> u64 {
+        (self.db.bytes() + self.lua_bytes) as u64
+    }
+
+    /// Bytes that the whole process holds in memory, as the kernel counts them.
+    pub fn resident_memory(&self) -> u64 {
         let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
         let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
         pages * 4096
@@ -104,15 +109,14 @@ pub fn shutdown(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 pub fn memory_usage(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     match &args[3..] {
         [] => {}
-        // The whole value is always looked at, so the number of samples is only checked.
+        // Sizes are counted as values change, so the number of samples is only checked.
         [word, samples] if is(word, "samples") => {
             super::positive(samples)?;
         }
         _ => return Err(Fault::SYNTAX),
     }
-    const KEY: usize = 80;
-    match call.core.db.find(args[2]).map(|entry| entry.value.byte_size()) {
-        Some(bytes) => call.out.count(bytes + args[2].len() + KEY),
+    match call.core.db.bytes_of(args[2]) {
+        Some(bytes) => call.out.count(bytes),
         None => call.out.null(),
     }
     Ok(())

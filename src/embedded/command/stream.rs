@@ -147,7 +147,7 @@ pub fn xadd(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let stream = db.make::<Stream>(args[1])?;
     let mut entry = Packed::default();
     fields.iter().for_each(|item| entry.push(item));
-    stream.entries.insert(id, entry);
+    stream.insert(id, entry);
     stream.last_id = id;
     stream.entries_added += 1;
     let trimmed = trim.map_or(0, |trim| apply_trim(stream, &trim, group));
@@ -257,7 +257,7 @@ pub fn xdel(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let mut removed = 0;
     if let Some(stream) = db.get_mut::<Stream>(args[1])? {
         for id in ids {
-            if stream.entries.remove(&id).is_some() {
+            if stream.remove(id) {
                 stream.max_deleted_id = stream.max_deleted_id.max(id);
                 removed += 1;
             }

@@ -1,12 +1,42 @@
 //! Conversions between replies and Lua values, both ways, by the rules of Redis.
 
-use mlua::{Lua, LuaString, Table, Value};
+use mlua::{Either, Lua, LuaString, Table, Value};
+use smallvec::SmallVec;
 
 use crate::embedded::fault::Fault;
 use crate::embedded::reply::{Output, Token, TokenReader};
 
 /// Deepest nesting of a table that becomes a reply.
 const DEPTH_MAX: usize = 1000;
+
+/// A value on its way into Lua. Text goes straight onto Lua's stack; anything else, also bytes that are no UTF-8, has
+/// to be made into a value first, which costs several times as much.
+type Item<'a> = Either<&'a str, Value>;
+
+fn text<'a>(lua: &Lua, bytes: &'a [u8]) -> mlua::Result<Item<'a>> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(Either::Left(text)),
+        Err(_) => lua.create_string(bytes).map(|string| Either::Right(Value::String(string))),
+    }
+}
+
+/// Makes a table of items, in their order.
+fn sequence<'a>(lua: &Lua, items: impl Iterator<Item = mlua::Result<Item<'a>>>) -> mlua::Result<Table> {
+    let mut failed = Ok(());
+    let items = items.map(|item| {
+        item.unwrap_or_else(|error| {
+            failed = Err(error);
+            Either::Right(Value::Nil)
+        })
+    });
+    let table = lua.create_sequence_from(items)?;
+    failed.map(|()| table)
+}
+
+/// Makes a table of byte strings.
+pub fn strings(lua: &Lua, items: &[&[u8]]) -> mlua::Result<Table> {
+    sequence(lua, items.iter().map(|item| text(lua, item)))
+}
 
 /// Field names that give a table a meaning, made once.
 pub struct Names {
@@ -38,13 +68,18 @@ impl Names {
 
     /// The next reply as a Lua value; null is false, or nil for a script that speaks RESP3.
     pub fn read(&self, lua: &Lua, reader: &mut TokenReader<'_>, resp3: bool) -> mlua::Result<Value> {
+        let token = reader.token();
+        self.value(lua, token, reader, resp3)
+    }
+
+    fn value(&self, lua: &Lua, token: Token<'_>, reader: &mut TokenReader<'_>, resp3: bool) -> mlua::Result<Value> {
         let wrapped = |name: &LuaString, value: Value| -> mlua::Result<Value> {
             let table = lua.create_table()?;
             table.raw_set(name, value)?;
             Ok(Value::Table(table))
         };
         let string = |bytes: &[u8]| lua.create_string(bytes).map(Value::String);
-        match reader.token() {
+        match token {
             Token::Null => Ok(if resp3 { Value::Nil } else { Value::Boolean(false) }),
             Token::Integer(number) => Ok(Value::Number(number as f64)),
             Token::Bulk(bytes) => string(bytes),
@@ -60,11 +95,11 @@ impl Names {
                 wrapped(&self.verbatim_string, Value::Table(inner))
             }
             Token::Array(length) | Token::Push(length) => {
-                let table = lua.create_table_with_capacity(length, 0)?;
-                for index in 1..=length {
-                    table.raw_set(index, self.read(lua, reader, resp3)?)?;
-                }
-                Ok(Value::Table(table))
+                let items = (0..length).map(|_| match reader.token() {
+                    Token::Bulk(bytes) => text(lua, bytes),
+                    token => self.value(lua, token, reader, resp3).map(Either::Right),
+                });
+                sequence(lua, items).map(Value::Table)
             }
             Token::Set(length) => {
                 let table = lua.create_table_with_capacity(0, length)?;
@@ -114,6 +149,10 @@ impl Names {
         if depth >= DEPTH_MAX {
             out.error(b"ERR reached lua stack limit");
             return Ok(());
+        }
+        let (items, is_plain) = elements(table)?;
+        if is_plain {
+            return self.write_items(&items, resp3, out, depth);
         }
         if let Value::String(text) = table.raw_get(&self.err)? {
             out.error(&text.as_bytes());
@@ -174,13 +213,33 @@ impl Names {
 
     fn write_array(&self, table: &Table, resp3: bool, out: &mut Output, depth: usize) -> mlua::Result<()> {
         // The first nil ends the array, so its length is found by walking.
-        let mut length = 0;
-        while !table.raw_get::<Value>(length + 1)?.is_nil() {
-            length += 1;
+        let mut items = Items::new();
+        while let Some(item) = table.raw_get::<Option<Value>>(items.len() + 1)? {
+            items.push(item);
         }
-        out.array(length);
-        (1..=length).try_for_each(|index| self.write_at(&table.raw_get(index)?, resp3, out, depth + 1))
+        self.write_items(&items, resp3, out, depth)
     }
+
+    fn write_items(&self, items: &[Value], resp3: bool, out: &mut Output, depth: usize) -> mlua::Result<()> {
+        out.array(items.len());
+        items.iter().try_for_each(|item| self.write_at(item, resp3, out, depth + 1))
+    }
+}
+
+type Items = SmallVec<[Value; 8]>;
+
+/// The elements of a table, and whether it has nothing but 1, 2, 3 and so on, in this order: one walk is cheaper than
+/// asking for each field that may give a table a meaning. When it has, the elements are of no use.
+fn elements(table: &Table) -> mlua::Result<(Items, bool)> {
+    let (mut items, mut is_plain) = (Items::new(), true);
+    table.for_each(|key: Value, value: Value| {
+        is_plain &= key.as_usize() == Some(items.len() + 1);
+        if is_plain {
+            items.push(value);
+        }
+        Ok(())
+    })?;
+    Ok((items, is_plain))
 }
 
 /// A number as the integer that a C cast gives on x86: toward zero, the lowest one when it does not fit.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use ahash::RandomState;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
 
-use super::convert::Names;
+use super::convert::{self, Names};
 use super::header::{self, Flags};
 use super::raise::{self, Raised};
 use super::redis::{self, Binding};
@@ -169,6 +169,7 @@ impl Host {
             core.db.effects.abandon();
         }
         core.script = ScriptRun::default();
+        core.lua_bytes = self.lua.used_memory();
         drop(core);
         result.unwrap_or_else(|error| Err(self.fatal(script, &error)))
     }
@@ -201,8 +202,8 @@ impl Host {
     }
 
     fn execute(&self, script: &Script, invocation: &Invocation<'_>, out: &mut Output) -> mlua::Result<Outcome> {
-        self.globals.raw_set("KEYS", self.strings(invocation.keys)?)?;
-        self.globals.raw_set("ARGV", self.strings(invocation.argv)?)?;
+        self.globals.raw_set("KEYS", convert::strings(&self.lua, invocation.keys)?)?;
+        self.globals.raw_set("ARGV", convert::strings(&self.lua, invocation.argv)?)?;
         let (done, value): (bool, Value) = self.runner.call(&script.function)?;
         if done {
             if let Some(fault) = self.binding.names.returned_error(&value)? {
@@ -222,14 +223,6 @@ impl Host {
                 Fault::new(format!("ERR {text} script: {}, on @user_script:1.", script.digest))
             }
         }))
-    }
-
-    fn strings(&self, items: &[&[u8]]) -> mlua::Result<Table> {
-        let table = self.lua.create_table_with_capacity(items.len(), 0)?;
-        for (index, item) in items.iter().enumerate() {
-            table.raw_set(index + 1, self.lua.create_string(item)?)?;
-        }
-        Ok(table)
     }
 
     /// The reply for a script that was ended, or whose error could not be handled in Lua.
