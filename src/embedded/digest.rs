@@ -35,7 +35,8 @@ fn of_value(value: &Value) -> u64 {
             let entry = |(id, packed): (&super::stream::StreamId, &super::packed::Packed)| {
                 hash_of(&(id, packed.iter().map(|(_, item)| item).collect::<Vec<_>>()))
             };
-            hash_of(&stream.last_id).wrapping_add(sum(stream.entries.iter().map(entry)))
+            let beside = (&stream.last_id, &stream.max_deleted_id, stream.entries_added);
+            hash_of(&beside).wrapping_add(sum(stream.entries.iter().map(entry)))
         }
     }
 }

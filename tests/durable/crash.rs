@@ -21,7 +21,7 @@ fn setting(name: &str, or: u64) -> u64 {
 }
 
 fn seeds() -> std::ops::RangeInclusive<u64> {
-    let runs = setting("ONESEAT_RUNS", 60);
+    let runs = setting("ONESEAT_RUNS", 100);
     std::env::var("ONESEAT_SEED").map_or(1..=runs, |_| setting("ONESEAT_SEED", 1)..=setting("ONESEAT_SEED", 1))
 }
 

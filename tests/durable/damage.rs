@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use oneseat::embedded::aof::folder::StoreFolder;
 use oneseat::embedded::aof::load::LoadError;
+use proptest::collection::vec;
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use crate::store::{EVERYTHING, Store};
@@ -130,6 +132,59 @@ fn what_cannot_be_read_is_told_with_its_place_and_the_way_out() {
         let error = Store::at(folder.path()).err().expect("it cannot be read").to_string();
         assert!(error.contains(told), "{error}");
     }
+}
+
+proptest! {
+    /// Whatever is in the file, reading it ends with keys, a torn end, or an error that names a place in it.
+    #[test]
+    fn any_bytes_are_read_or_refused(pieces in vec(piece(), 0..40)) {
+        let folder = TempDir::new().expect("a temporary folder");
+        let bytes = pieces.concat();
+        write_store(folder.path(), &bytes);
+        match StoreFolder::new(folder.path().to_path_buf()).report() {
+            Ok(report) => prop_assert!(report.torn.is_none_or(|torn| torn.offset + torn.bytes == bytes.len() as u64)),
+            Err(LoadError::Damaged { offset, .. } | LoadError::Foreign { offset, .. }) => {
+                prop_assert!(offset <= bytes.len() as u64);
+            }
+            Err(LoadError::Rdb { .. }) => prop_assert!(bytes.starts_with(b"REDIS")),
+            Err(error) => prop_assert!(false, "{error}"),
+        }
+    }
+
+    /// What was cut back by `mend` is sound, and nothing of the file is gone.
+    #[test]
+    fn mending_any_bytes_leaves_a_sound_store_and_keeps_the_rest(pieces in vec(piece(), 1..40)) {
+        let folder = TempDir::new().expect("a temporary folder");
+        let bytes = pieces.concat();
+        let path = write_store(folder.path(), &bytes);
+        let store = StoreFolder::new(folder.path().to_path_buf());
+        if let Ok(mended) = store.mend() {
+            prop_assert!(store.report().is_ok_and(|report| report.torn.is_none()));
+            let kept = mended.iter().flat_map(|mended| &mended.kept).map(|path| fs::read(path).expect("it is kept"));
+            let whole = [fs::read(path).expect("it is there"), kept.flatten().collect()].concat();
+            prop_assert_eq!(whole, bytes);
+        }
+    }
+}
+
+/// Bytes as they stand in such files, whole and broken, and any others.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    let fixed: &[&[u8]] = &[
+        b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n",
+        b"*1\r\n$5\r\nMULTI\r\n",
+        b"*1\r\n$4\r\nEXEC\r\n",
+        b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n",
+        b"*3\r\n$5\r\nRPUSH\r\n$1\r\nl\r\n$1\r\nx\r\n",
+        b"#CRC32:27:57d262ef\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n",
+        b"#CRC32:99999999999:00000000\r\n",
+        b"#TS:1700000000\r\n",
+        b"*99999999\r\n$1\r\n",
+        b"$5\r\n",
+        b"REDIS",
+        b"\0\0\0\0",
+    ];
+    let fixed = proptest::sample::select(fixed.to_vec()).prop_map(<[u8]>::to_vec);
+    prop_oneof![6 => fixed, 1 => vec(any::<u8>(), 0..30)]
 }
 
 /// A store of one file, as a Redis might have left it.

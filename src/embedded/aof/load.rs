@@ -149,12 +149,11 @@ impl<'a> Replay<'a> {
         let flaw = loop {
             let offset = reader.next_offset();
             match reader.advance() {
-                Ok(Some((args, is_whole))) => {
-                    self.step(&args, is_whole, offset, &mut unit).map_err(|(command, why)| LoadError::Foreign {
-                        file: file.to_path_buf(),
-                        offset,
-                        command,
-                        why,
+                Ok(Some((args, batch))) => {
+                    // An error is told at the place up to which all is well.
+                    let offset = unit.as_ref().map_or(batch.unwrap_or(offset), |unit: &Unit| unit.offset);
+                    self.step(&args, batch.is_some(), offset, &mut unit).map_err(|(command, why)| {
+                        LoadError::Foreign { file: file.to_path_buf(), offset, command, why }
                     })?;
                 }
                 Ok(None) if unit.is_none() => {
@@ -166,7 +165,7 @@ impl<'a> Replay<'a> {
             }
             self.progress(offset).map_err(failed)?;
         };
-        let offset = unit.map_or(reader.offset(), |unit: Unit| unit.offset);
+        let offset = unit.map_or(reader.sound_offset(), |unit| unit.offset);
         judge(disk, file, offset, flaw, is_last, reader.batches > 0).map(Some)
     }
 

@@ -35,6 +35,8 @@ pub struct Reader {
     ended: bool,
     /// Where the batch ends whose checksum was verified last.
     verified_to: u64,
+    /// Where the line before it begins.
+    batch_offset: u64,
     /// Batches whose checksum was right.
     pub batches: u64,
 }
@@ -50,13 +52,14 @@ impl Reader {
             args: Ranges::new(),
             ended: false,
             verified_to: 0,
+            batch_offset: 0,
             batches: 0,
         }
     }
 
-    /// Place in the file of the command that was given out last, or that reading stumbled over.
-    pub fn offset(&self) -> u64 {
-        self.offset
+    /// Place in the file up to which all is well when reading stumbles.
+    pub fn sound_offset(&self) -> u64 {
+        if self.offset < self.verified_to { self.batch_offset } else { self.offset }
     }
 
     /// Place in the file of what comes next.
@@ -64,8 +67,8 @@ impl Reader {
         self.offset + self.given as u64
     }
 
-    /// The next command, with whether its batch is known to be whole; none at the end of the file.
-    pub fn advance(&mut self) -> Result<Option<(ArgList<'_>, bool)>, Flaw> {
+    /// The next command, and where its batch begins if that is known to be whole; none at the end of the file.
+    pub fn advance(&mut self) -> Result<Option<(ArgList<'_>, Option<u64>)>, Flaw> {
         self.skip(self.given);
         self.given = 0;
         self.given = loop {
@@ -83,7 +86,7 @@ impl Reader {
         };
         let record = &self.buffer[self.at..];
         let args = self.args.iter().map(|range| &record[range.clone()]).collect();
-        Ok(Some((args, self.offset < self.verified_to)))
+        Ok(Some((args, (self.offset < self.verified_to).then_some(self.batch_offset))))
     }
 
     /// Checks a whole batch before any of it is given out.
@@ -98,6 +101,7 @@ impl Reader {
             return Err(Flaw::Bad("the checksum of a batch is wrong"));
         }
         self.batches += 1;
+        self.batch_offset = self.offset;
         self.skip(line);
         self.verified_to = self.offset + length as u64;
         Ok(())
