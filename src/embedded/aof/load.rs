@@ -256,11 +256,12 @@ fn judge(disk: &dyn Disk, file: &Path, offset: u64, flaw: Flaw, is_last: bool, o
 pub fn cut(disk: &dyn Disk, torn: &Torn) -> io::Result<PathBuf> {
     let mut bytes = Vec::new();
     disk.read(&torn.file)?.read_to_end(&mut bytes)?;
-    let mut name = torn.file.clone().into_os_string();
-    name.push(format!(".cut-{}", torn.offset));
-    let kept = PathBuf::from(name);
+    let names = (0..).map(|number| match number {
+        0 => format!("{}.cut-{}", torn.file.display(), torn.offset),
+        _ => format!("{}.cut-{}-{number}", torn.file.display(), torn.offset),
+    });
+    let kept = names.map(PathBuf::from).find(|name| disk.length(name).is_err()).unwrap_or_default();
     let copy = disk.append_to(&kept)?;
-    copy.truncate(0)?;
     copy.append(&bytes[(torn.offset as usize).min(bytes.len())..])?;
     copy.sync()?;
     let file = disk.append_to(&torn.file)?;
