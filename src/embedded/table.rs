@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 use ahash::RandomState;
 
 use super::command::{
-    connection, expiry, hash, introspection, key, lcs, list, pubsub, scan, script, server, set, set_algebra, slowlog,
-    sorted_set, stream, string, transaction, zset_algebra, zset_range,
+    connection, docs, expiry, hash, introspection, key, lcs, list, pubsub, scan, script, server, set, set_algebra,
+    slowlog, sorted_set, stream, string, transaction, zset_algebra, zset_range,
 };
 use super::spec::flag::{
     ADMIN, ALLOW_BUSY, DENYOOM, FAST, MAY_REPLICATE, NO_MULTI, NOSCRIPT, PUBSUB, READONLY, UNQUEUED, WHILE_SUBSCRIBED,
@@ -255,7 +255,7 @@ pub static COMMANDS: &[Spec] = &[
     row("cluster", -2, NOSCRIPT, NONE, Family::Server, server::cluster),
     container_with("command", Family::Server, introspection::command),
     row("command|count", 2, 0, NONE, Family::Server, introspection::command_count),
-    row("command|docs", -2, 0, NONE, Family::Server, introspection::command_docs),
+    row("command|docs", -2, 0, NONE, Family::Server, docs::command_docs),
     row("command|getkeys", -3, 0, NONE, Family::Server, introspection::command_getkeys),
     row("command|help", 2, 0, NONE, Family::Server, introspection::help),
     row("command|info", -2, 0, NONE, Family::Server, introspection::command_info),

@@ -128,11 +128,11 @@ fn command_stats(core: &Core) -> Vec<String> {
 }
 
 /// Commands that are not subcommands.
-fn top_level() -> impl Iterator<Item = &'static Spec> {
+pub fn top_level() -> impl Iterator<Item = &'static Spec> {
     table::COMMANDS.iter().filter(|spec| !spec.name.contains('|'))
 }
 
-fn subcommands(container: &'static Spec) -> Vec<&'static Spec> {
+pub fn subcommands(container: &'static Spec) -> Vec<&'static Spec> {
     if !matches!(container.handler, Handler::Container(_)) {
         return Vec::new();
     }
@@ -194,26 +194,11 @@ pub fn command_info(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     Ok(())
 }
 
-fn find_spec(name: &[u8]) -> Option<&'static Spec> {
+pub fn find_spec(name: &[u8]) -> Option<&'static Spec> {
     match name.iter().position(|byte| *byte == b'|') {
         Some(at) => table::find_subcommand(table::find(&name[..at])?.name, &name[at + 1..]),
         None => table::find(name),
     }
-}
-
-pub fn command_docs(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    let specs: Vec<&'static Spec> = match args.len() {
-        2 => top_level().collect(),
-        _ => args[2..].iter().filter_map(|name| find_spec(name)).collect(),
-    };
-    call.out.map(specs.len());
-    for spec in specs {
-        call.out.bulk(spec.name.as_bytes());
-        call.out.map(1);
-        call.out.bulk(b"group");
-        call.out.bulk(spec.family.name().as_bytes());
-    }
-    Ok(())
 }
 
 pub fn command_list(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {

@@ -1,6 +1,7 @@
 //! The commands, one file per family, and how they read their arguments.
 
 pub mod connection;
+pub mod docs;
 pub mod expiry;
 pub mod hash;
 pub mod introspection;
