@@ -179,6 +179,23 @@ fn sorted_sets_answer_as_redis_does() {
 }
 
 #[test]
+fn lcs_answers_as_redis_does() {
+    check(&[
+        ("MSET a ohmytext b mynewtext n none", "+OK"),
+        ("LCS a b", "\"mytext\""),
+        ("LCS a b LEN", ":6"),
+        ("LCS a b IDX", "[\"matches\", [[[:4, :7], [:5, :8]], [[:2, :3], [:0, :1]]], \"len\", :6]"),
+        ("LCS a b IDX MINMATCHLEN 4 WITHMATCHLEN", "[\"matches\", [[[:4, :7], [:5, :8], :4]], \"len\", :6]"),
+        ("LCS a missing", "\"\""),
+        ("LCS a missing IDX", "[\"matches\", [], \"len\", :0]"),
+        ("LCS a b IDX LEN", "-ERR If you want both the length and indexes, please just use IDX."),
+        ("LCS a b MINMATCHLEN", "-ERR syntax error"),
+        ("RPUSH l x", ":1"),
+        ("LCS a l", "-ERR The specified keys must contain string values"),
+    ]);
+}
+
+#[test]
 fn streams_answer_as_redis_does() {
     check(&[
         ("XADD s 1-1 a 1", "\"1-1\""),
@@ -198,10 +215,12 @@ fn streams_answer_as_redis_does() {
         ("XDEL s 1-1 9-9", ":1"),
         ("XTRIM s MAXLEN 1", ":1"),
         ("XADD s MAXLEN = 1 3-0 d 4", "\"3-0\""),
-        ("XSETID s 1-0", "-ERR The ID specified in XSETID is smaller than the target stream top item"),
+        ("XSETID s 2-0", "-ERR The ID specified in XSETID is smaller than the target stream top item"),
         ("XSETID s 9-0", "+OK"),
         ("XADD s 5-0 d 4", "-ERR The ID specified in XADD is equal or smaller than the target stream top item"),
         ("TYPE s", "+stream"),
+        ("XDEL s 3-0", ":1"),
+        ("XSETID s 2-0", "-ERR The ID specified in XSETID is smaller than current max_deleted_entry_id | +OK"),
     ]);
 }
 
@@ -244,6 +263,14 @@ fn keys_and_deadlines_answer_as_redis_does() {
         ("OBJECT ENCODING k:1", "\"embstr\""),
         ("FLUSHALL", "+OK"),
         ("DBSIZE", ":0"),
+        ("COMMAND GETKEYS MEMORY USAGE a", "[\"a\"]"),
+        ("COMMAND GETKEYS EVAL script 0", "[]"),
+        ("CONFIG SET maxmemory 1gb nosuch 1", "-ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'"),
+        ("CONFIG SET maxmemory 1 maxmemory 2", "-ERR CONFIG SET failed (possibly related to argument 'maxmemory')*"),
+        ("CONFIG GET maxmemory", "[\"maxmemory\", \"0\"]"),
+        ("CLIENT KILL TYPE pubsub", ":0"),
+        ("CLIENT KILL TYPE nosuch", "-ERR Unknown client type 'nosuch'"),
+        ("CLIENT KILL USER nosuch", "-ERR No such user 'nosuch'"),
         ("SELECT 0", "+OK"),
         ("SELECT 1", "-ERR DB index is out of range"),
         ("CLUSTER INFO", "-ERR This instance has cluster support disabled"),

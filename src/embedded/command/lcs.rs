@@ -82,9 +82,11 @@ fn common_runs(left: &[u8], right: &[u8]) -> Result<Vec<Run>, Fault> {
 
 pub fn lcs(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let options = options(&args[3..])?;
-    let text = |value: Option<&Vec<u8>>| value.cloned().unwrap_or_default();
-    let left = text(call.core.db.get(args[1])?);
-    let right = text(call.core.db.get(args[2])?);
+    let mut text = |key| match call.core.db.get::<Vec<u8>>(key) {
+        Ok(value) => Ok(value.cloned().unwrap_or_default()),
+        Err(_) => Err(Fault::new("ERR The specified keys must contain string values")),
+    };
+    let (left, right) = (text(args[1])?, text(args[2])?);
     let runs = common_runs(&left, &right)?;
     let total: usize = runs.iter().map(|run| run.length).sum();
     let out = &mut *call.out;

@@ -355,6 +355,9 @@ pub fn xsetid(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     }
     let db = &mut call.core.db;
     let stream = db.get_mut::<Stream>(args[1])?.ok_or(Fault::NO_KEY)?;
+    if id < stream.max_deleted_id {
+        return Err(Fault::new("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"));
+    }
     if stream.entries.last_key_value().is_some_and(|(top, _)| id < *top) {
         return Err(Fault::new("ERR The ID specified in XSETID is smaller than the target stream top item"));
     }
