@@ -62,7 +62,9 @@ pub struct Config {
     pub maxmemory: u64,
     /// Milliseconds after which other clients of a long script are told that the store is busy; 0 for never.
     pub busy_reply_threshold_ms: u64,
-    /// When the append-only file is synced.
+    /// Whether there is an append-only file; it cannot be changed while the store runs.
+    pub append_only: bool,
+    /// When it is synced.
     pub fsync: Fsync,
     /// Growth in per cent, and least size in bytes, at which it is rewritten by itself.
     pub rewrite_percent: u64,
@@ -81,6 +83,7 @@ impl Default for Config {
         Config {
             maxmemory: 0,
             busy_reply_threshold_ms: 5000,
+            append_only: false,
             fsync: Fsync::default(),
             rewrite_percent: 100,
             rewrite_bytes_min: 64 * 1024 * 1024,
@@ -101,6 +104,7 @@ impl Config {
         entries.push(("maxmemory", self.maxmemory.to_string()));
         entries.push(("busy-reply-threshold", self.busy_reply_threshold_ms.to_string()));
         entries.push(("lua-time-limit", self.busy_reply_threshold_ms.to_string()));
+        entries.push(("appendonly", yes_or_no(self.append_only).to_string()));
         entries.push(("appendfsync", self.fsync.name().to_string()));
         entries.push(("auto-aof-rewrite-percentage", self.rewrite_percent.to_string()));
         entries.push(("auto-aof-rewrite-min-size", self.rewrite_bytes_min.to_string()));
@@ -140,6 +144,10 @@ impl Config {
                 self.slowlog_us = number.ok_or_else(|| bad(NOT_WHOLE))?;
             }
             "slowlog-max-len" => self.slowlog_length_max = whole_number(value).map_err(bad)?,
+            "appendonly" if text != yes_or_no(self.append_only) => {
+                return Err(bad("it is given at the start and cannot be changed while the store runs"));
+            }
+            "appendonly" => {}
             "appendfsync" => {
                 let named = Fsync::named(&text.to_ascii_lowercase());
                 self.fsync =
@@ -163,6 +171,10 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn yes_or_no(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
 }
 
 const NOT_WHOLE: &str = "argument couldn't be parsed into an integer";

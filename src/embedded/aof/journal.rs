@@ -29,7 +29,6 @@ const KEPT_BYTES: usize = 1024 * 1024;
 /// What the rest of the engine sees of the append-only file.
 #[derive(Debug)]
 pub struct Status {
-    pub enabled: bool,
     /// Replies up to this position may go out.
     pub settled: u64,
     /// Why writes are refused.
@@ -47,7 +46,6 @@ pub struct Status {
 impl Default for Status {
     fn default() -> Self {
         Status {
-            enabled: false,
             settled: u64::MAX,
             trouble: None,
             rewrite_asked: false,
@@ -133,7 +131,8 @@ impl Journal {
         manifest.write(disk, &options.folder).map_err(failed)?;
         let (events, receiver) = channel();
         core.db.effects.enable();
-        (core.log.enabled, core.log.settled) = (true, 0);
+        core.log.settled = 0;
+        core.config.append_only = true;
         core.log.base_bytes = manifest.base.as_ref().map_or(0, |_| other_bytes);
         core.config.fsync = options.fsync;
         core.config.rewrite_percent = options.rewrite_percent;

@@ -90,9 +90,9 @@ fn persistence(core: &Core) -> Vec<String> {
         "loading:0".into(),
         format!("rdb_changes_since_last_save:{}", core.db.dirty),
         "rdb_bgsave_in_progress:0".into(),
-        format!("aof_enabled:{}", u8::from(log.enabled)),
+        format!("aof_enabled:{}", u8::from(core.config.append_only)),
     ];
-    if log.enabled {
+    if core.config.append_only {
         lines.push(format!("aof_rewrite_in_progress:{}", u8::from(log.rewriting)));
         lines.push(format!("aof_rewrite_scheduled:{}", u8::from(log.rewrite_asked)));
         lines.push(format!("aof_rewrites:{}", log.rewrites));

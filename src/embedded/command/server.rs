@@ -62,7 +62,7 @@ pub fn flush(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 
 pub fn bgrewriteaof(call: &mut Call<'_>, _: &[&[u8]]) -> Outcome {
     let log = &mut call.core.log;
-    if !log.enabled {
+    if !call.core.config.append_only {
         return Err(Fault::new("ERR This store keeps no append-only file"));
     }
     if log.rewriting {
@@ -125,9 +125,7 @@ pub fn memory_usage(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 pub fn config_get(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let patterns: Vec<Vec<u8>> = args[2..].iter().map(|arg| arg.to_ascii_lowercase()).collect();
     let wanted = |name: &str| patterns.iter().any(|pattern| glob::matches(pattern, name.as_bytes()));
-    let append_only = if call.core.log.enabled { "yes" } else { "no" };
-    let all = call.core.config.entries().into_iter().chain([("appendonly", append_only.to_string())]);
-    let entries: Vec<_> = all.filter(|(name, _)| wanted(name)).collect();
+    let entries: Vec<_> = call.core.config.entries().into_iter().filter(|(name, _)| wanted(name)).collect();
     call.out.map(entries.len());
     for (name, value) in entries {
         call.out.bulk(name.as_bytes());

@@ -110,6 +110,7 @@ impl Host {
         if options.lua_bytes_max > 0 {
             lua.set_memory_limit(options.lua_bytes_max)?;
         }
+        binding.core.borrow_mut().lua_bytes = lua.used_memory();
         Ok(Host { lua, binding, limits, scripts: RefCell::default(), globals, runner, strict: options.strict })
     }
 
