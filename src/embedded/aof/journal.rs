@@ -108,6 +108,8 @@ pub struct Journal {
     syncing: bool,
     sync_at: Instant,
     rewrite: Option<Rewrite>,
+    /// How long the owner stopped for the rewrite under way.
+    pause: Duration,
     events: Receiver<Event>,
     notify: Notify,
 }
@@ -154,6 +156,7 @@ impl Journal {
             syncing: false,
             sync_at: Instant::now(),
             rewrite: None,
+            pause: Duration::ZERO,
             events: receiver,
             notify: Notify { events, wake },
         };
@@ -286,7 +289,11 @@ impl Journal {
                 self.syncing = false;
                 self.note_synced(core, position, result);
             }
-            Event::Rewrite(Step::Prepared(file)) => self.switch(core, file),
+            Event::Rewrite(Step::Prepared(file)) => {
+                let began = Instant::now();
+                self.switch(core, file);
+                self.pause = began.elapsed();
+            }
             Event::Rewrite(Step::Over(manifest, result)) => self.end_rewrite(core, manifest, result),
         }
     }
@@ -320,7 +327,8 @@ impl Journal {
         core.log.rewrite_failed = result.is_err();
         match result {
             Ok(bytes) => {
-                tracing::info!(before = self.other_bytes, after = bytes, "the append-only file was rewritten");
+                let (before, pause_us) = (self.other_bytes, self.pause.as_micros() as u64);
+                tracing::info!(before, after = bytes, pause_us, "the append-only file was rewritten");
                 self.other_bytes = bytes;
                 core.log.rewrites += 1;
             }
