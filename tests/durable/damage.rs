@@ -187,6 +187,16 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![6 => fixed, 1 => vec(any::<u8>(), 0..30)]
 }
 
+#[test]
+fn parts_without_their_manifest_are_not_begun_upon() {
+    let (folder, _) = small_store();
+    let before = fs::read(folder.path().join(FILE)).expect("the file is there");
+    fs::remove_file(folder.path().join("appendonly.aof.manifest")).expect("it is there");
+    let error = Store::at(folder.path()).err().expect("it does not start").to_string();
+    assert!(error.contains(FILE) && error.contains("appendonly.aof.manifest"), "{error}");
+    assert_eq!(fs::read(folder.path().join(FILE)).expect("it is still there"), before);
+}
+
 /// A store of one file, as a Redis might have left it.
 fn write_store(folder: &Path, bytes: &[u8]) -> PathBuf {
     fs::write(folder.join("appendonly.aof.manifest"), format!("file {FILE} seq 1 type i\n")).expect("written");

@@ -121,16 +121,19 @@ impl Journal {
         let failed = |source| LoadError::Io { file: options.folder.clone(), source };
         let disk = &*options.disk;
         disk.create_folder(&options.folder).map_err(failed)?;
-        let mut manifest = Manifest::read(disk, &options.folder).map_err(failed)?.unwrap_or_default();
+        let mut manifest = Manifest::find(disk, &options.folder).map_err(failed)?;
         let loaded = read_back(core, &options, &manifest)?;
         let (mut file_bytes, mut other_bytes) = (loaded.last_bytes, loaded.bytes - loaded.last_bytes);
-        if manifest.increments.is_empty() {
+        let is_new = manifest.increments.is_empty();
+        if is_new {
             manifest.increments.push(manifest.next_increment());
             (file_bytes, other_bytes) = (0, loaded.bytes);
         }
         let path = manifest.current(&options.folder).unwrap_or_default();
         let file = disk.append_to(&path).map_err(failed)?;
-        manifest.write(disk, &options.folder).map_err(failed)?;
+        if is_new {
+            file.truncate(0).and_then(|()| manifest.write(disk, &options.folder)).map_err(failed)?;
+        }
         let (events, receiver) = channel();
         core.db.effects.enable();
         core.log.settled = 0;
@@ -169,15 +172,19 @@ impl Journal {
         while let Ok(event) = self.events.try_recv() {
             self.hear(core, event);
         }
+        self.write_units(core);
+        self.sync_if_due(core.config.fsync);
+        self.rewrite_if_due(core);
+        self.report(core);
+    }
+
+    fn write_units(&mut self, core: &mut Core) {
         let before = self.unwritten.len();
         core.db.effects.take(&mut self.unwritten);
         self.taken += (self.unwritten.len() - before) as u64;
         if self.is_writable(core) {
             self.write(core);
         }
-        self.sync_if_due(core.config.fsync);
-        self.rewrite_if_due(core);
-        self.report(core);
     }
 
     /// How long the owner may sleep.
@@ -196,7 +203,8 @@ impl Journal {
         if let Some(trouble) = &mut self.trouble {
             trouble.retry_at = Instant::now();
         }
-        self.pass(core);
+        self.write_units(core);
+        self.report(core);
         let synced = if self.written > self.synced { self.file.sync() } else { Ok(()) };
         if let Err(error) = synced {
             tracing::error!(%error, "the last writes of the embedded store may not be on the disk");

@@ -40,6 +40,22 @@ impl Manifest {
         })
     }
 
+    /// Reads the manifest of a folder, or begins an empty one where there is nothing yet. Parts without a manifest are
+    /// somebody's data; nothing is begun on top of them.
+    pub fn find(disk: &dyn Disk, folder: &Path) -> io::Result<Manifest> {
+        if let Some(manifest) = Manifest::read(disk, folder)? {
+            return Ok(manifest);
+        }
+        for path in disk.list(folder)? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name.starts_with(PREFIX) && name.ends_with(".aof") && disk.length(&path)? > 0 {
+                let why = format!("{name} is there, but no {NAME} that lists it; put it back, or move the files away");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+            }
+        }
+        Ok(Manifest::default())
+    }
+
     fn parse(text: &str) -> Result<Manifest, String> {
         let mut manifest = Manifest::default();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
