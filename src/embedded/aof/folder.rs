@@ -160,7 +160,7 @@ impl StoreFolder {
 
     fn replace(&self, core: &Core) -> io::Result<()> {
         LocalDisk.create_folder(&self.folder)?;
-        let before = Manifest::read(&LocalDisk, &self.folder)?.unwrap_or_default();
+        let before = Manifest::find(&LocalDisk, &self.folder)?;
         let after = Manifest { base: Some(before.next_base()), increments: vec![before.next_increment()] };
         let base = after.base.iter().map(|part| self.folder.join(&part.name)).next().unwrap_or_default();
         write_base(&core.db, &LocalDisk, &base, || true)?;
