@@ -47,5 +47,5 @@ pub fn clamp_range(start: i64, stop: i64, length: usize) -> Option<(usize, usize
     let length = length as i64;
     let start = if start < 0 { (start + length).max(0) } else { start };
     let stop = if stop < 0 { stop + length } else { stop.min(length - 1) };
-    (start <= stop && start < length).then_some((start as usize, stop as usize + 1))
+    (start <= stop && start < length).then(|| (start as usize, stop as usize + 1))
 }

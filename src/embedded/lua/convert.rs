@@ -92,9 +92,9 @@ impl Names {
     /// The error that a script returned, rather than raised; it is an answer like any other but for the statistics.
     pub fn returned_error(&self, value: &Value) -> mlua::Result<Option<Fault>> {
         let Value::Table(table) = value else { return Ok(None) };
-        let Value::String(text) = table.raw_get(&self.err)? else { return Ok(None) };
+        let Some(text) = c_text(&table.raw_get(&self.err)?) else { return Ok(None) };
         let counted = table.raw_get::<Value>("ignore_error_stats_update")?.as_boolean() == Some(true);
-        Ok(Some(Fault { counted, ..Fault::new(text.to_string_lossy()) }))
+        Ok(Some(Fault { text: text.into(), counted }))
     }
 
     fn write_at(&self, value: &Value, resp3: bool, out: &mut Output, depth: usize) -> mlua::Result<()> {
@@ -116,11 +116,11 @@ impl Names {
             return Ok(());
         }
         if let Value::String(text) = table.raw_get(&self.err)? {
-            out.error(&text.as_bytes());
+            out.error(until_nul(&text.as_bytes()));
             return Ok(());
         }
         if let Value::String(text) = table.raw_get(&self.ok)? {
-            out.status(&text.as_bytes());
+            out.status(until_nul(&text.as_bytes()));
             return Ok(());
         }
         match table.raw_get(&self.double)? {
@@ -183,7 +183,17 @@ impl Names {
     }
 }
 
+/// The text of an error, which ends where a text of C would.
+pub fn c_text(value: &Value) -> Option<Vec<u8>> {
+    let Value::String(text) = value else { return None };
+    Some(until_nul(&text.as_bytes()).to_vec())
+}
+
+pub fn until_nul(text: &[u8]) -> &[u8] {
+    text.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
 /// A number as the integer that a C cast gives on x86: toward zero, the lowest one when it does not fit.
-fn truncate(number: f64) -> i64 {
+pub fn truncate(number: f64) -> i64 {
     if (-9223372036854775808.0..9223372036854775808.0).contains(&number) { number as i64 } else { i64::MIN }
 }
