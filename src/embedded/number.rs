@@ -155,7 +155,10 @@ fn in_80_bits(sum: u128) -> (u128, u128) {
     if bits >= 58 {
         return (whole, part);
     }
-    let kept = ((part << bits) + FIXED_ONE / 2) / FIXED_ONE;
+    let (mut kept, rest) = ((part << bits) / FIXED_ONE, (part << bits) % FIXED_ONE);
+    // Half goes to the even neighbour.
+    let is_odd = ((whole << bits) + kept) % 2 == 1;
+    kept += u128::from(2 * rest > FIXED_ONE || 2 * rest == FIXED_ONE && is_odd);
     let part = (kept * FIXED_ONE) >> bits;
     (whole + part / FIXED_ONE, part % FIXED_ONE)
 }

@@ -15,7 +15,6 @@ const SHAPES: &[&str] = &[
     "RENAMENX k k",
     "COPY k k [REPLACE]",
     "KEYS pat",
-    "DBSIZE",
     "SCAN 0 COUNT 1000 [MATCH pat] [TYPE type]",
     "RANDOMKEY",
     "EXPIRE k ttl [NX|XX|GT|LT]",
@@ -185,7 +184,7 @@ const MEMBERS: &[&str] = &["a", "b", "c", "aa", "ab", "1", "2", "-3", "", "z", "
 const INTEGERS: &[&str] = &["0", "1", "-1", "2", "3", "-2", "-3", "5", "100", "-100"];
 const AMOUNTS: &[&str] =
     &["1", "-1", "5", "0", "9223372036854775807", "-9223372036854775808", "9223372036854775808", "1.5", "x"];
-const FLOATS: &[&str] = &["1", "-1.5", "0.1", "0.25", "3e2", "5e-1", "inf", "-inf", "nan", "x", "0x10", " 1"];
+const FLOATS: &[&str] = &["1", "-1.5", "0.1", "0.25", "3e2", "5e-1", "inf", "-inf", "nan", "x", " 1"];
 const SCORES: &[&str] =
     &["0", "1", "-1", "2", "1.5", "0.25", "-2.5", "1e3", "inf", "-inf", "+inf", "nan", "x", "3", "-0"];
 const BOUNDS: &[&str] = &["-inf", "+inf", "inf", "0", "1", "(1", "2", "(2", "-1", "1.5", "(", "x", "(inf", "3"];
@@ -229,13 +228,22 @@ fn argument(dice: &mut Dice, name: &str) -> Vec<u8> {
     dice.pick(&from[..bound]).expect("no list of arguments is empty").as_bytes().to_vec()
 }
 
+/// What picks at random with a word less, or sets a time of a moment with another word.
+const DELICATE: &[&str] =
+    &["SPOP", "SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER", "PEXPIRE", "EXPIRE", "PSETEX", "SETEX", "GETEX", "SET"];
+
+/// A command that works on keys only, without a mistake in its shape.
+pub fn sound(dice: &mut Dice) -> Vec<Vec<u8>> {
+    let shape = dice.pick(SHAPES).expect("there are shapes");
+    grammar::expand(dice, shape, &mut argument)
+}
+
 /// A command that works on keys only.
 pub fn plain(dice: &mut Dice) -> Vec<Vec<u8>> {
-    let shape = dice.pick(SHAPES).expect("there are shapes");
-    let mut words = grammar::expand(dice, shape, &mut argument);
-    // With a word less some of them would pick at random.
-    let is_random = ["SPOP", "SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER"].iter().any(|name| name.as_bytes() == words[0]);
-    if !is_random && words.get(1).is_none_or(|key| key != b"LEX") && dice.chance(3) {
+    let mut words = sound(dice);
+    let is_delicate = DELICATE.iter().any(|name| name.as_bytes() == words[0]);
+    let is_by_name = words.get(1).is_some_and(|key| key == b"LEX");
+    if !is_delicate && !is_by_name && dice.chance(3) {
         spoil(dice, &mut words);
     }
     words

@@ -446,7 +446,7 @@ fn call(dice: &mut Dice) -> String {
         "ZINCRBY",
     ];
     loop {
-        let words = line::plain(dice);
+        let words = line::sound(dice);
         if !UNFIXED.iter().any(|name| name.as_bytes() == words[0]) {
             return words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(", ");
         }

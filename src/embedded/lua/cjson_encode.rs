@@ -3,6 +3,7 @@
 use mlua::{Table, Value};
 
 use super::cjson::{InvalidNumbers, Settings};
+use super::convert::check_size;
 use super::guard::real;
 use super::raise::type_name;
 use crate::embedded::number;
@@ -21,6 +22,7 @@ struct Encoder<'a> {
 
 impl Encoder<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+        check_size(self.out.len()).map_err(|error| error.to_string())?;
         match value {
             Value::String(text) => self.string(&text.as_bytes()),
             Value::Number(number) => self.number(*number)?,

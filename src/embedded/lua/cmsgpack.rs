@@ -3,6 +3,7 @@
 use mlua::{Lua, MultiValue, Table, Value};
 use rmp::{Marker, decode, encode};
 
+use super::convert::check_size;
 use super::guard::{check_key, real};
 use super::raise::{bad_argument, raise, type_name};
 use super::random::number;
@@ -36,6 +37,7 @@ fn pack(lua: &Lua, args: MultiValue) -> mlua::Result<mlua::LuaString> {
 }
 
 fn write(out: &mut Vec<u8>, value: &Value, depth: usize) -> mlua::Result<()> {
+    check_size(out.len())?;
     let written = match value {
         Value::String(text) => {
             encode::write_str_len(out, text.as_bytes().len() as u32).map(|_| out.extend_from_slice(&text.as_bytes()))

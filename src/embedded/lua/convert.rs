@@ -98,6 +98,7 @@ impl Names {
     }
 
     fn write_at(&self, value: &Value, resp3: bool, out: &mut Output, depth: usize) -> mlua::Result<()> {
+        check_size(out.buffer.len())?;
         match value {
             Value::String(text) => out.bulk(&text.as_bytes()),
             Value::Integer(number) => out.integer(*number),
@@ -166,7 +167,7 @@ impl Names {
             && let (Value::String(format), Value::String(text)) =
                 (verbatim.raw_get(&self.format)?, verbatim.raw_get(&self.string)?)
         {
-            out.verbatim(&format.as_bytes(), &text.as_bytes());
+            out.verbatim(until_nul(&format.as_bytes()), &text.as_bytes());
             return Ok(true);
         }
         Ok(false)
@@ -191,6 +192,14 @@ pub fn c_text(value: &Value) -> Option<Vec<u8>> {
 
 pub fn until_nul(text: &[u8]) -> &[u8] {
     text.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+/// Most bytes of a text that is made of a table. A table that holds another one twice, which holds another one twice,
+/// and so on, has no other end.
+const BYTES_MAX: usize = 512 * 1024 * 1024;
+
+pub fn check_size(bytes: usize) -> mlua::Result<()> {
+    if bytes <= BYTES_MAX { Ok(()) } else { Err(mlua::Error::runtime("not enough memory")) }
 }
 
 /// A number as the integer that a C cast gives on x86: toward zero, the lowest one when it does not fit.

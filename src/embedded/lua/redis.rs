@@ -236,13 +236,17 @@ fn one_field(lua: &Lua, args: MultiValue, field: &str) -> mlua::Result<Value> {
     Ok(Value::Table(table))
 }
 
-/// An error text always has a code: a text of one word gets ERR.
+/// An error text always has a code: a text of one word gets ERR. The sentence loses the ends of lines around it.
 fn error_text(text: &[u8]) -> Vec<u8> {
-    let is_end = |byte: &u8| b"\r\n".contains(byte);
-    let start = text.iter().position(|byte| !is_end(byte)).unwrap_or(text.len());
-    let end = text.iter().rposition(|byte| !is_end(byte)).map_or(start, |last| last + 1);
-    let text = text[start..end].strip_prefix(b"-").unwrap_or(&text[start..end]);
-    if text.contains(&b' ') { text.to_vec() } else { [b"ERR ", text].concat() }
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let (code, sentence) = match text.iter().position(|byte| *byte == b' ') {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (b"ERR".as_slice(), text),
+    };
+    let is_inner = |byte: &u8| !b"\r\n".contains(byte);
+    let start = sentence.iter().position(is_inner).unwrap_or(sentence.len());
+    let end = sentence.iter().rposition(is_inner).map_or(start, |last| last + 1);
+    [code, b" ", &sentence[start..end]].concat()
 }
 
 fn sha1hex(lua: &Lua, args: MultiValue) -> mlua::Result<String> {

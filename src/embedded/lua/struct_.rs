@@ -202,6 +202,7 @@ fn unpack(lua: &Lua, args: MultiValue) -> mlua::Result<MultiValue> {
         if option == b'c' && size == 0 {
             size = match values.pop() {
                 Some(Value::Number(length)) if length >= 0.0 => length as usize,
+                Some(Value::Number(_)) => usize::MAX,
                 _ => return Err(raise(lua, "format 'c0' needs a previous size")),
             };
         }
