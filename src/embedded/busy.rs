@@ -91,7 +91,7 @@ fn answer(core: &mut Core, id: ClientId, args: &[&[u8]]) -> Verdict {
         if let Some(transaction) = &mut core.client().transaction {
             transaction.aborted = true;
         }
-        out.error(fault.text.as_bytes());
+        out.error(&fault.text);
     }
     let client = core.client();
     out.resp3 = client.resp3;

@@ -105,7 +105,7 @@ impl Engine {
         if let Err(fault) = outcome {
             out.buffer.truncate(start);
             core.count_error(&fault);
-            out.error(fault.text.as_bytes());
+            out.error(&fault.text);
         }
         core.publish_events();
         core.close_unit(mailed);

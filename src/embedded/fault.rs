@@ -5,8 +5,8 @@ use std::borrow::Cow;
 /// An error reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Begins with the error's code.
-    pub text: Cow<'static, str>,
+    /// Begins with the error's code. Scripts may put any bytes behind it.
+    pub text: Cow<'static, [u8]>,
     /// The statistics have counted it already, when a script's command failed with it.
     pub counted: bool,
 }
@@ -26,7 +26,11 @@ impl Fault {
 
     /// An error whose text is put together at run time.
     pub fn new(text: impl Into<Cow<'static, str>>) -> Fault {
-        Fault { text: text.into(), counted: false }
+        let text = match text.into() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        };
+        Fault { text, counted: false }
     }
 
     /// The error of a command with too few or too many arguments.
@@ -35,12 +39,17 @@ impl Fault {
     }
 
     /// The first word of the text.
-    pub fn code(&self) -> &str {
-        self.text.split(' ').next().unwrap_or_default()
+    pub fn code(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.text.split(|byte| *byte == b' ').next().unwrap_or_default())
+    }
+
+    /// The text for a sentence of ours or for Lua, without what is no text.
+    pub fn into_text(self) -> String {
+        String::from_utf8_lossy(&self.text).into_owned()
     }
 }
 
 /// An error with a text known at compile time.
 pub const fn fixed(text: &'static str) -> Fault {
-    Fault { text: Cow::Borrowed(text), counted: false }
+    Fault { text: Cow::Borrowed(text.as_bytes()), counted: false }
 }

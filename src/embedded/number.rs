@@ -137,7 +137,7 @@ pub fn add_decimal(left: &[u8], right: &[u8]) -> Option<String> {
     let (a, b) = (parse_f64(left)?, parse_f64(right)?);
     if let (Some(x), Some(y)) = (fixed(left), fixed(right)) {
         let sum = x + y;
-        let (whole, part) = (sum.unsigned_abs() / FIXED_ONE, sum.unsigned_abs() % FIXED_ONE);
+        let (whole, part) = in_80_bits(sum.unsigned_abs());
         let sign = if sum < 0 { "-" } else { "" };
         return Some(trim_fraction(&format!("{sign}{whole}.{part:017}")).to_string());
     }
@@ -146,6 +146,21 @@ pub fn add_decimal(left: &[u8], right: &[u8]) -> Option<String> {
         return Some(double(sum));
     }
     Some(trim_fraction(&format!("{sum:.17}")).to_string())
+}
+
+/// Whole and part of a sum that is rounded to what an 80-bit float holds of it: 64 bits.
+fn in_80_bits(sum: u128) -> (u128, u128) {
+    let (whole, part) = (sum / FIXED_ONE, sum % FIXED_ONE);
+    let bits = 64_u32.saturating_sub(128 - whole.leading_zeros());
+    if bits >= 58 {
+        return (whole, part);
+    }
+    let (mut kept, rest) = ((part << bits) / FIXED_ONE, (part << bits) % FIXED_ONE);
+    // Half goes to the even neighbour.
+    let is_odd = ((whole << bits) + kept) % 2 == 1;
+    kept += u128::from(2 * rest > FIXED_ONE || 2 * rest == FIXED_ONE && is_odd);
+    let part = (kept * FIXED_ONE) >> bits;
+    (whole + part / FIXED_ONE, part % FIXED_ONE)
 }
 
 /// 1.0 in fixed point with 17 decimals.

@@ -124,7 +124,11 @@ impl Output {
     }
 
     pub fn big_number(&mut self, digits: &[u8]) {
-        if self.resp3 { self.line(b'(', digits) } else { self.bulk(digits) }
+        if self.resp3 {
+            return self.line(b'(', digits);
+        }
+        let digits: Vec<u8> = digits.iter().map(|byte| if b"\r\n".contains(byte) { b' ' } else { *byte }).collect();
+        self.bulk(&digits);
     }
 
     /// A text with a format of three letters; longer ones are cut, shorter ones filled up.

@@ -332,4 +332,36 @@ mod tests {
             assert_eq!(error.to_string(), *text);
         }
     }
+
+    /// What a parser makes of pieces: the requests, then the error if there is one.
+    fn outcome(pieces: &[&[u8]]) -> (Vec<Vec<Vec<u8>>>, Option<String>) {
+        let mut parser = Parser::default();
+        let mut requests = Vec::new();
+        for piece in pieces {
+            parser.buffer_mut().extend_from_slice(piece);
+            loop {
+                match parser.advance() {
+                    Ok(true) => requests.push(parser.arguments().iter().map(|arg| arg.to_vec()).collect()),
+                    Ok(false) => break,
+                    Err(error) => return (requests, Some(error.to_string())),
+                }
+            }
+        }
+        (requests, None)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_the_same_however_they_are_cut(
+            bytes in "[*$0-9a\r\n \"'\\\\x-]{0,60}|(\\*[0-3]\r\n(\\$[0-3]\r\n[a\r\n]{0,3}\r\n){0,3}){0,3}",
+            at in 0_usize..60,
+            step in 1_usize..9,
+        ) {
+            let bytes = bytes.as_bytes();
+            let whole = outcome(&[bytes]);
+            let (head, tail) = bytes.split_at(at.min(bytes.len()));
+            assert_eq!(outcome(&[head, tail]), whole);
+            assert_eq!(outcome(&bytes.chunks(step).collect::<Vec<_>>()), whole);
+        }
+    }
 }

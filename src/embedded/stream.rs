@@ -36,6 +36,7 @@ impl StreamId {
 
     /// Reads `ms-seq`, or `ms` alone with the given sequence number.
     pub fn parse(text: &[u8], seq: u64) -> Option<StreamId> {
+        let text = text.trim_ascii_start();
         match text.iter().position(|byte| *byte == b'-') {
             Some(at) => Some(StreamId { ms: parse_u64(&text[..at])?, seq: parse_u64(&text[at + 1..])? }),
             None => Some(StreamId { ms: parse_u64(text)?, seq }),

@@ -243,6 +243,8 @@ impl Zset {
 
     /// Sets a score; the one before, if there was one.
     pub fn insert(&mut self, name: &[u8], score: f64) -> Option<f64> {
+        // Redis' compact form keeps no sign of zero.
+        let score = score + 0.0;
         let old = self.score(name);
         if old == Some(score) {
             return old;

@@ -6,6 +6,8 @@ mod clients;
 mod commands;
 mod engine;
 mod hostile;
+mod lua;
+mod properties;
 mod pubsub;
 mod reference;
 mod scripts;

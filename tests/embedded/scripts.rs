@@ -10,7 +10,7 @@ fn strip_tail(reply: &str) -> String {
     }
 }
 
-fn check_errors(table: &[(&str, &str)]) {
+pub fn check_errors(table: &[(&str, &str)]) {
     both(|store| {
         let mut client = store.client();
         for (script, expected) in table {

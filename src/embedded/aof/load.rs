@@ -204,7 +204,9 @@ impl<'a> Replay<'a> {
             }
             run_plain(self.core, spec, args, &mut self.out)
         });
-        outcome.map_err(|fault| (String::from_utf8_lossy(args[0]).into_owned(), fault.text.into_owned()))
+        outcome.map_err(|fault| {
+            (String::from_utf8_lossy(args[0]).into_owned(), String::from_utf8_lossy(&fault.text).into_owned())
+        })
     }
 
     fn progress(&mut self, offset: u64) -> io::Result<()> {

@@ -51,12 +51,12 @@ impl Conditions {
 
 fn expire_with(call: &mut Call<'_>, args: &[&[u8]], seconds: bool, relative: bool, name: &str) -> Outcome {
     let invalid = || Fault::new(format!("ERR invalid expire time in '{name}' command"));
+    let conditions = Conditions::read(&args[3..])?;
     let value = integer(args[2])?;
     let value = if seconds { value.checked_mul(1000).ok_or_else(invalid)? } else { value };
     let db = &mut call.core.db;
     let base = if relative { db.now_ms as i64 } else { 0 };
     let deadline = value.checked_add(base).ok_or_else(invalid)?;
-    let conditions = Conditions::read(&args[3..])?;
     let old = db.find(args[1]).map(|entry| entry.deadline_ms);
     if !old.is_some_and(|old| conditions.allow(old, deadline)) {
         call.out.integer(0);

@@ -106,9 +106,12 @@ pub fn lrange(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 }
 
 pub fn lindex(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
+    let Some(list) = call.core.db.get::<List>(args[1])? else {
+        call.out.null();
+        return Ok(());
+    };
     let index = integer(args[2])?;
-    let list = call.core.db.get::<List>(args[1])?;
-    call.out.bulk_or_null(list.and_then(|list| list.get(position(index, list.len())?)));
+    call.out.bulk_or_null(position(index, list.len()).and_then(|at| list.get(at)));
     Ok(())
 }
 

@@ -46,6 +46,16 @@ impl<'a> Scan<'a> {
         Ok(scan)
     }
 
+    /// The scan of one key; without the key all but the cursor is left unread, and the answer is written.
+    fn of_key(call: &mut Call<'_>, args: &'a [&'a [u8]]) -> Result<Option<Scan<'a>>, Fault> {
+        parse_u64(args[2]).ok_or(Fault::CURSOR)?;
+        if call.core.db.find(args[1]).is_none() {
+            write(call, 0, &[]);
+            return Ok(None);
+        }
+        Scan::read(args, 2).map(Some)
+    }
+
     fn matches(&self, name: &[u8]) -> bool {
         self.pattern.is_none_or(|pattern| glob::matches(pattern, name))
     }
@@ -86,7 +96,7 @@ pub fn scan(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 }
 
 pub fn hscan(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    let scan = Scan::read(args, 2)?;
+    let Some(scan) = Scan::of_key(call, args)? else { return Ok(()) };
     let mut items = Vec::new();
     let mut next = 0;
     if let Some(hash) = call.core.db.get::<Hash>(args[1])? {
@@ -108,7 +118,7 @@ pub fn hscan(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 }
 
 pub fn sscan(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    let scan = Scan::read(args, 2)?;
+    let Some(scan) = Scan::of_key(call, args)? else { return Ok(()) };
     let mut items = Vec::new();
     let mut next = 0;
     if let Some(set) = call.core.db.get::<Set>(args[1])? {
@@ -127,7 +137,7 @@ pub fn sscan(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 }
 
 pub fn zscan(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    let scan = Scan::read(args, 2)?;
+    let Some(scan) = Scan::of_key(call, args)? else { return Ok(()) };
     let mut items = Vec::new();
     let mut next = 0;
     if let Some(zset) = call.core.db.get::<Zset>(args[1])? {

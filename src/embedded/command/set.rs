@@ -91,6 +91,9 @@ pub fn pick(call: &mut Call<'_>, length: usize, count: i64) -> Result<Vec<usize>
 }
 
 pub fn srandmember(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
+    if args.len() > 3 {
+        return Err(Fault::SYNTAX);
+    }
     let length = call.core.db.get::<Set>(args[1])?.map_or(0, Set::len);
     match args.len() {
         2 => {
@@ -145,8 +148,11 @@ pub fn spop(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 
 pub fn smove(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let db = &mut call.core.db;
-    let there = db.get::<Set>(args[1])?.is_some_and(|set| set.contains(args[3]));
-    db.get::<Set>(args[2])?;
+    let source = db.get::<Set>(args[1])?;
+    let there = source.is_some_and(|set| set.contains(args[3]));
+    if source.is_some() {
+        db.get::<Set>(args[2])?;
+    }
     if there && args[1] != args[2] {
         if let Some(source) = db.get_mut::<Set>(args[1])? {
             source.remove(args[3]);

@@ -34,11 +34,11 @@ impl AddOptions {
             }
             at += 1;
         }
-        options.check()?;
         let pairs = args.len() - at;
         if pairs == 0 || !pairs.is_multiple_of(2) {
             return Err(Fault::SYNTAX);
         }
+        options.check()?;
         if options.increment && pairs > 2 {
             return Err(Fault::new("ERR INCR option supports a single increment-element pair"));
         }
@@ -92,9 +92,13 @@ pub fn zadd(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
         let old = zset.score(pair[1]);
         last = options.score(old, given)?;
         let Some(new) = last else { continue };
+        // Minus zero equals zero, so it does not take its place.
+        if old == last {
+            continue;
+        }
         zset.insert(pair[1], new);
         added += i64::from(old.is_none());
-        changed += i64::from(old.is_some_and(|old| old != new));
+        changed += i64::from(old.is_some());
     }
     if added + changed > 0 {
         db.touch(args[1], class::ZSET, if options.increment { "zincr" } else { "zadd" });
@@ -112,11 +116,14 @@ pub fn zadd(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 pub fn zincrby(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let by = float(args[2])?;
     let db = &mut call.core.db;
-    let new = db.get::<Zset>(args[1])?.and_then(|zset| zset.score(args[3])).unwrap_or(0.0) + by;
+    let old = db.get::<Zset>(args[1])?.and_then(|zset| zset.score(args[3]));
+    let new = old.map_or(by, |old| old + by);
     if new.is_nan() {
         return Err(Fault::new("ERR resulting score is not a number (NaN)"));
     }
-    db.make::<Zset>(args[1])?.insert(args[3], new);
+    if old != Some(new) {
+        db.make::<Zset>(args[1])?.insert(args[3], new);
+    }
     db.touch(args[1], class::ZSET, "zincr");
     call.out.double(new);
     Ok(())

@@ -10,6 +10,7 @@ use crate::embedded::spec::{Call, Outcome};
 use crate::embedded::stream::{Stream, StreamId, parse_u64};
 
 const BAD_ID: &str = "ERR Invalid stream ID specified as stream command argument";
+const NOT_ABOVE_ZERO: &str = "ERR The ID specified in XADD must be greater than 0-0";
 
 fn parse_id(arg: &[u8], seq: u64) -> Result<StreamId, Fault> {
     StreamId::parse(arg, seq).ok_or(Fault::new(BAD_ID))
@@ -108,7 +109,7 @@ fn next_id(arg: &[u8], stream: Option<&Stream>, now_ms: u64) -> Result<StreamId,
         None => parse_id(arg, 0)?,
     };
     if id == StreamId::MIN {
-        return Err(Fault::new("ERR The ID specified in XADD must be greater than 0-0"));
+        return Err(Fault::new(NOT_ABOVE_ZERO));
     }
     if id <= last { Err(small) } else { Ok(id) }
 }
@@ -132,9 +133,18 @@ pub fn xadd(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
             break;
         }
     }
+    let wanted = args.get(at).ok_or(Fault::new(BAD_ID))?;
+    match wanted.strip_suffix(b"-*") {
+        Some(ms) => drop(parse_u64(ms).ok_or(Fault::new(BAD_ID))?),
+        None if *wanted == b"*" => {}
+        None => drop(parse_id(wanted, 0)?),
+    }
     let fields = args.get(at + 1..).unwrap_or_default();
     if fields.is_empty() || !fields.len().is_multiple_of(2) {
         return Err(Fault::arity("xadd"));
+    }
+    if StreamId::parse(wanted, 0) == Some(StreamId::MIN) {
+        return Err(Fault::new(NOT_ABOVE_ZERO));
     }
     let now = call.core.db.now_ms;
     let db = &mut call.core.db;
@@ -143,7 +153,7 @@ pub fn xadd(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
         call.out.null();
         return Ok(());
     }
-    let id = next_id(args[at], stream, now)?;
+    let id = next_id(wanted, stream, now)?;
     let stream = db.make::<Stream>(args[1])?;
     let mut entry = Packed::default();
     fields.iter().for_each(|item| entry.push(item));
@@ -230,7 +240,7 @@ fn range(call: &mut Call<'_>, args: &[&[u8]], backwards: bool) -> Outcome {
         _ => return Err(Fault::SYNTAX),
     };
     let stream = call.core.db.get::<Stream>(args[1])?;
-    if args.len() > 4 && count == 0 {
+    if stream.is_some() && count == 0 {
         call.out.null_array();
         return Ok(());
     }
@@ -252,9 +262,13 @@ pub fn xrevrange(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 }
 
 pub fn xdel(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    let ids = args[2..].iter().map(|arg| parse_id(arg, 0)).collect::<Result<Vec<_>, _>>()?;
     let db = &mut call.core.db;
     let mut removed = 0;
+    // Without a stream the ids do not matter.
+    let ids = match db.get::<Stream>(args[1])? {
+        Some(_) => args[2..].iter().map(|arg| parse_id(arg, 0)).collect::<Result<Vec<_>, _>>()?,
+        None => Vec::new(),
+    };
     if let Some(stream) = db.get_mut::<Stream>(args[1])? {
         for id in ids {
             if stream.remove(id) {

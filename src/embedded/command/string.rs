@@ -153,18 +153,26 @@ pub fn getdel(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 }
 
 pub fn getex(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
-    let when = match args.len() {
-        2 => Deadline::Keep,
-        3 if is(args[2], "persist") => Deadline::Clear,
-        4 if is_expiry_unit(args[2]) => deadline(call, args[2], args[3], "getex")?,
+    let (persist, given) = match args.len() {
+        2 => (false, None),
+        3 if is(args[2], "persist") => (true, None),
+        4 if is_expiry_unit(args[2]) => (false, Some(args[3])),
         _ => return Err(Fault::SYNTAX),
     };
-    let db = &mut call.core.db;
-    let Some(value) = db.get::<Vec<u8>>(args[1])? else {
+    // The time is looked at only when there is something to read.
+    if call.core.db.get::<Vec<u8>>(args[1])?.is_none() {
         call.out.null();
         return Ok(());
+    }
+    let when = match given {
+        Some(given) => deadline(call, args[2], given, "getex")?,
+        None if persist => Deadline::Clear,
+        None => Deadline::Keep,
     };
-    call.out.bulk(value);
+    let db = &mut call.core.db;
+    if let Some(value) = db.get::<Vec<u8>>(args[1])? {
+        call.out.bulk(value);
+    }
     match when {
         Deadline::Keep => {}
         Deadline::Clear => {

@@ -70,7 +70,7 @@ pub fn exec(engine: &Engine, id: ClientId, _: &[&[u8]], out: &mut Output) -> Out
     if transaction.deny_oom
         && let Err(fault) = engine.core.borrow().check_memory()
     {
-        return Err(Fault::new(format!("EXECABORT Transaction discarded because of: {}", fault.text)));
+        return Err(Fault::new(format!("EXECABORT Transaction discarded because of: {}", fault.into_text())));
     }
     if spoiled {
         out.null_array();
@@ -83,7 +83,7 @@ pub fn exec(engine: &Engine, id: ClientId, _: &[&[u8]], out: &mut Output) -> Out
         if let Err(fault) = resolve(&args).and_then(|spec| engine.run(spec, id, &args, out)) {
             out.buffer.truncate(start);
             engine.core.borrow_mut().count_error(&fault);
-            out.error(fault.text.as_bytes());
+            out.error(&fault.text);
         }
         let mut core = engine.core.borrow_mut();
         core.publish_events();

@@ -184,8 +184,8 @@ pub fn zdiffstore(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
 
 pub fn zintercard(call: &mut Call<'_>, args: &[&[u8]]) -> Outcome {
     let (keys, end) = keys(args, 1)?;
-    let limit = card_limit(&args[end..])?;
     let inputs = keys.iter().map(|key| members(call, key)).collect::<Result<Vec<_>, _>>()?;
+    let limit = card_limit(&args[end..])?;
     let options = Options { weights: vec![1.0; inputs.len()], aggregate: Aggregate::Sum, with_scores: false };
     call.out.count(combine(&inputs, Operation::Intersection, &options).len().min(limit));
     Ok(())

@@ -27,7 +27,9 @@ struct ScoreBound {
 impl ScoreBound {
     fn parse(arg: &[u8]) -> Result<ScoreBound, Fault> {
         let exclusive = arg.first() == Some(&b'(');
-        let value = number::parse_f64(if exclusive { &arg[1..] } else { arg });
+        let digits = (if exclusive { &arg[1..] } else { arg }).trim_ascii_start();
+        // Nothing at all is zero here.
+        let value = if digits.is_empty() { Some(0.0) } else { number::parse_f64(digits) };
         value.map(|value| ScoreBound { value, exclusive }).ok_or(Fault::new("ERR min or max is not a float"))
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
 
-use super::raise::{bad_argument, raise};
+use super::raise::{bad_argument, raise, type_name};
 use super::random::number;
 use super::{cjson_decode, cjson_encode};
 
@@ -80,7 +80,7 @@ fn decode_argument(lua: &Lua, args: &MultiValue, settings: &Settings) -> mlua::R
     match lua.coerce_string(args[0].clone())? {
         Some(text) => cjson_decode::decode(lua, &text.as_bytes(), settings),
         None => {
-            let got = args[0].type_name();
+            let got = type_name(&args[0]);
             Err(bad_argument(lua, 1, "decode", &format!("string expected, got {got}")))
         }
     }

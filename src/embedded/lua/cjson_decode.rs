@@ -170,6 +170,7 @@ impl Decoder<'_> {
             0 => (Token::End, start),
             b'"' => self.string(),
             b'-' | b'0'..=b'9' => (self.number(), start),
+            b'+' if self.settings.decode_invalid => (self.number(), start),
             _ => (self.word(), start),
         }
     }
@@ -193,14 +194,14 @@ impl Decoder<'_> {
 
     fn number(&mut self) -> Token {
         let rest = &self.text[self.at..];
-        let unsigned = rest.strip_prefix(b"-").unwrap_or(rest);
+        let unsigned = rest.strip_prefix(b"-").or(rest.strip_prefix(b"+")).unwrap_or(rest);
         if !self.settings.decode_invalid && is_invalid_number(unsigned) {
             return Token::Error("invalid number");
         }
         let sign = rest.len() - unsigned.len();
         if let Some((number, length)) = special_number(unsigned) {
             self.at += sign + length;
-            return Token::Number(if sign == 1 { -number } else { number });
+            return Token::Number(if rest[0] == b'-' { -number } else { number });
         }
         let length = sign + decimal_length(unsigned);
         let number = std::str::from_utf8(&rest[..length]).ok().and_then(|text| text.parse().ok());

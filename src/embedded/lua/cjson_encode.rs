@@ -3,6 +3,9 @@
 use mlua::{Table, Value};
 
 use super::cjson::{InvalidNumbers, Settings};
+use super::convert::check_size;
+use super::guard::real;
+use super::raise::type_name;
 use crate::embedded::number;
 
 /// Encodes a value; the error is the text that the script sees.
@@ -19,6 +22,7 @@ struct Encoder<'a> {
 
 impl Encoder<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+        check_size(self.out.len()).map_err(|error| error.to_string())?;
         match value {
             Value::String(text) => self.string(&text.as_bytes()),
             Value::Number(number) => self.number(*number)?,
@@ -28,7 +32,7 @@ impl Encoder<'_> {
             Value::Table(table) => self.table(table, depth + 1)?,
             Value::LightUserData(pointer) if pointer.0.is_null() => self.out.extend_from_slice(b"null"),
             other => {
-                return Err(format!("Cannot serialise {}: type not supported", other.type_name()));
+                return Err(format!("Cannot serialise {}: type not supported", type_name(other)));
             }
         }
         Ok(())
@@ -83,6 +87,7 @@ impl Encoder<'_> {
         if depth > self.settings.encode_depth_max {
             return Err(format!("Cannot serialise, excessive nesting ({depth})"));
         }
+        let table = &real(table).map_err(|error| error.to_string())?;
         match self.array_length(table)? {
             Some(length) => self.array(table, length, depth),
             None => self.object(table, depth),
@@ -138,7 +143,7 @@ impl Encoder<'_> {
                 Value::String(text) => self.string(&text.as_bytes()),
                 Value::Number(number) => self.key_number(*number),
                 Value::Integer(number) => self.key_number(*number as f64),
-                _ => return Err(format!("Cannot serialise {}: table key must be a number or string", key.type_name())),
+                _ => return Err(format!("Cannot serialise {}: table key must be a number or string", type_name(&key))),
             }
             self.out.push(b':');
             self.value(&value, depth)?;

@@ -3,7 +3,9 @@
 use mlua::{Lua, MultiValue, Table, Value};
 use rmp::{Marker, decode, encode};
 
-use super::raise::{bad_argument, raise};
+use super::convert::check_size;
+use super::guard::{check_key, real};
+use super::raise::{bad_argument, raise, type_name};
 use super::random::number;
 
 /// Tables nested deeper than this become nil.
@@ -20,6 +22,8 @@ pub fn table(lua: &Lua) -> mlua::Result<Table> {
     module.raw_set("unpack_limit", lua.create_function(|lua, args: MultiValue| unpack(lua, &args, "unpack_limit"))?)?;
     module.raw_set("_NAME", "cmsgpack")?;
     module.raw_set("_VERSION", "lua-cmsgpack 0.4.0")?;
+    module.raw_set("_COPYRIGHT", "Copyright (C) 2012, Salvatore Sanfilippo")?;
+    module.raw_set("_DESCRIPTION", "MessagePack C implementation for Lua")?;
     Ok(module)
 }
 
@@ -33,6 +37,7 @@ fn pack(lua: &Lua, args: MultiValue) -> mlua::Result<mlua::LuaString> {
 }
 
 fn write(out: &mut Vec<u8>, value: &Value, depth: usize) -> mlua::Result<()> {
+    check_size(out.len())?;
     let written = match value {
         Value::String(text) => {
             encode::write_str_len(out, text.as_bytes().len() as u32).map(|_| out.extend_from_slice(&text.as_bytes()))
@@ -58,6 +63,7 @@ fn write_number(out: &mut Vec<u8>, value: f64) -> Result<(), encode::ValueWriteE
 }
 
 fn write_table(out: &mut Vec<u8>, table: &Table, depth: usize) -> mlua::Result<()> {
+    let table = &real(table)?;
     let index = |key: &Value| match key {
         Value::Integer(index) => Some(*index as f64),
         Value::Number(index) if index.fract() == 0.0 => Some(*index),
@@ -176,9 +182,7 @@ impl<'a> Reader<'a> {
         for _ in 0..length {
             let key = self.value(depth + 1)?;
             let value = self.value(depth + 1)?;
-            if key.is_nil() {
-                return Err(raise(self.lua, "Bad data format in input."));
-            }
+            check_key(&key)?;
             table.raw_set(key, value)?;
         }
         Ok(Value::Table(table))
@@ -192,7 +196,7 @@ fn unpack(lua: &Lua, args: &MultiValue, name: &str) -> mlua::Result<MultiValue> 
         None => None,
     };
     let Some(text) = text else {
-        let got = args.front().map_or("no value", Value::type_name);
+        let got = args.front().map_or("no value", type_name);
         return Err(bad_argument(lua, 1, name, &format!("string expected, got {got}")));
     };
     let optional = |index: usize, default: f64| match args.get(index) {
@@ -206,7 +210,8 @@ fn unpack(lua: &Lua, args: &MultiValue, name: &str) -> mlua::Result<MultiValue> 
     };
     let (limit, offset) = (limit as i64, offset as i64);
     if limit < 0 || offset < 0 {
-        let text = format!("Invalid request to unpack with offset of {offset} and limit of {limit}.");
+        let length = text.as_bytes().len();
+        let text = format!("Invalid request to unpack with offset of {offset} and limit of {length}.");
         return Err(raise(lua, text));
     }
     let bytes = text.as_bytes();
@@ -215,12 +220,14 @@ fn unpack(lua: &Lua, args: &MultiValue, name: &str) -> mlua::Result<MultiValue> 
         return Err(raise(lua, text));
     }
     let mut reader = Reader { lua, rest: &bytes[offset as usize..] };
-    let limit = if name == "unpack" { usize::MAX } else { limit as usize };
+    // With neither a limit nor an offset everything is read, whatever the name.
+    let all = limit == 0 && offset == 0;
+    let limit = if all { usize::MAX } else { limit as usize };
     let mut values = Vec::new();
     while !reader.rest.is_empty() && values.len() < limit {
         values.push(reader.value(0)?);
     }
-    if name != "unpack" {
+    if !all {
         let next = if reader.rest.is_empty() { -1 } else { (bytes.len() - reader.rest.len()) as i64 };
         values.insert(0, Value::Number(next as f64));
     }

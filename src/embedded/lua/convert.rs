@@ -127,12 +127,13 @@ impl Names {
     /// The error that a script returned, rather than raised; it is an answer like any other but for the statistics.
     pub fn returned_error(&self, value: &Value) -> mlua::Result<Option<Fault>> {
         let Value::Table(table) = value else { return Ok(None) };
-        let Value::String(text) = table.raw_get(&self.err)? else { return Ok(None) };
+        let Some(text) = c_text(&table.raw_get(&self.err)?) else { return Ok(None) };
         let counted = table.raw_get::<Value>("ignore_error_stats_update")?.as_boolean() == Some(true);
-        Ok(Some(Fault { counted, ..Fault::new(text.to_string_lossy()) }))
+        Ok(Some(Fault { text: text.into(), counted }))
     }
 
     fn write_at(&self, value: &Value, resp3: bool, out: &mut Output, depth: usize) -> mlua::Result<()> {
+        check_size(out.buffer.len())?;
         match value {
             Value::String(text) => out.bulk(&text.as_bytes()),
             Value::Integer(number) => out.integer(*number),
@@ -155,11 +156,11 @@ impl Names {
             return self.write_items(&items, resp3, out, depth);
         }
         if let Value::String(text) = table.raw_get(&self.err)? {
-            out.error(&text.as_bytes());
+            out.error(until_nul(&text.as_bytes()));
             return Ok(());
         }
         if let Value::String(text) = table.raw_get(&self.ok)? {
-            out.status(&text.as_bytes());
+            out.status(until_nul(&text.as_bytes()));
             return Ok(());
         }
         match table.raw_get(&self.double)? {
@@ -205,7 +206,7 @@ impl Names {
             && let (Value::String(format), Value::String(text)) =
                 (verbatim.raw_get(&self.format)?, verbatim.raw_get(&self.string)?)
         {
-            out.verbatim(&format.as_bytes(), &text.as_bytes());
+            out.verbatim(until_nul(&format.as_bytes()), &text.as_bytes());
             return Ok(true);
         }
         Ok(false)
@@ -242,7 +243,25 @@ fn elements(table: &Table) -> mlua::Result<(Items, bool)> {
     Ok((items, is_plain))
 }
 
+/// The text of an error, which ends where a text of C would.
+pub fn c_text(value: &Value) -> Option<Vec<u8>> {
+    let Value::String(text) = value else { return None };
+    Some(until_nul(&text.as_bytes()).to_vec())
+}
+
+pub fn until_nul(text: &[u8]) -> &[u8] {
+    text.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+/// Most bytes of a text that is made of a table. A table that holds another one twice, which holds another one twice,
+/// and so on, has no other end.
+const BYTES_MAX: usize = 512 * 1024 * 1024;
+
+pub fn check_size(bytes: usize) -> mlua::Result<()> {
+    if bytes <= BYTES_MAX { Ok(()) } else { Err(mlua::Error::runtime("not enough memory")) }
+}
+
 /// A number as the integer that a C cast gives on x86: toward zero, the lowest one when it does not fit.
-fn truncate(number: f64) -> i64 {
+pub fn truncate(number: f64) -> i64 {
     if (-9223372036854775808.0..9223372036854775808.0).contains(&number) { number as i64 } else { i64::MIN }
 }

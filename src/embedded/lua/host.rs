@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use ahash::RandomState;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
 
-use super::convert::{self, Names};
+use super::convert::{self, Names, c_text};
 use super::header::{self, Flags};
 use super::raise::{self, Raised};
 use super::redis::{self, Binding};
-use super::{bit, cjson, cmsgpack, random, struct_};
+use super::{bit, cjson, cmsgpack, guard, random, struct_};
 use crate::embedded::core::{Core, ScriptRun};
 use crate::embedded::engine::EngineOptions;
 use crate::embedded::fault::Fault;
@@ -24,10 +24,12 @@ use crate::embedded::slot::slot_of;
 use crate::embedded::spec::Outcome;
 
 /// The source name of the sandbox, by which its frames are told from those of scripts.
-pub const PRELUDE_NAME: &str = "=sandbox";
+pub const PRELUDE_NAME: &str = "=[sandbox]";
 const PRELUDE: &str = include_str!("prelude.lua");
 /// The error of a script that was killed.
 const KILLED: &str = "Script killed by user with SCRIPT KILL...";
+/// Bytes that scripts may hold unless the options say otherwise.
+const LUA_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Instructions between two looks at the limits.
 const LOOK_EVERY: u32 = 10_000;
 
@@ -80,6 +82,7 @@ pub struct Host {
     globals: Table,
     runner: Function,
     strict: bool,
+    bytes_max: usize,
 }
 
 impl Host {
@@ -93,7 +96,9 @@ impl Host {
         let binding = Rc::new(Binding::new(core, Names::new(&lua)?));
         let native = lua.create_table()?;
         native.raw_set("translate", lua.create_function(raise::translate)?)?;
-        native.raw_set("origin", lua.create_function(|lua, ()| Ok(raise::origin(lua).unzip()))?)?;
+        native.raw_set("origin", lua.create_function(|lua, ()| Ok(raise::origin(lua)))?)?;
+        native.raw_set("complain", lua.create_function(raise::complain)?)?;
+        native.raw_set("guarded", lua.create_function(guard::functions)?)?;
         native.raw_set("redis", redis::table(&lua, &binding)?)?;
         native.raw_set("cjson", cjson::table(&lua)?)?;
         native.raw_set("cmsgpack", cmsgpack::table(&lua)?)?;
@@ -105,13 +110,20 @@ impl Host {
         let prelude = lua.load(PRELUDE).set_name(PRELUDE_NAME);
         let (globals, sandbox, runner): (Table, Table, Function) = prelude.call(native)?;
         lua.set_globals(sandbox)?;
+        let bytes_max = if options.lua_bytes_max > 0 { options.lua_bytes_max } else { LUA_BYTES_MAX };
         let limits = Rc::new(Limits { instructions_max: options.script_instructions_max, ..Limits::default() });
         set_hook(&lua, &limits, Rc::clone(&binding.core))?;
-        if options.lua_bytes_max > 0 {
-            lua.set_memory_limit(options.lua_bytes_max)?;
-        }
         binding.core.borrow_mut().lua_bytes = lua.used_memory();
-        Ok(Host { lua, binding, limits, scripts: RefCell::default(), globals, runner, strict: options.strict })
+        Ok(Host {
+            lua,
+            binding,
+            limits,
+            scripts: RefCell::default(),
+            globals,
+            runner,
+            strict: options.strict,
+            bytes_max,
+        })
     }
 
     /// Lets somebody be asked from time to time while a script runs.
@@ -205,7 +217,11 @@ impl Host {
     fn execute(&self, script: &Script, invocation: &Invocation<'_>, out: &mut Output) -> mlua::Result<Outcome> {
         self.globals.raw_set("KEYS", convert::strings(&self.lua, invocation.keys)?)?;
         self.globals.raw_set("ARGV", convert::strings(&self.lua, invocation.argv)?)?;
-        let (done, value): (bool, Value) = self.runner.call(&script.function)?;
+        // The limit is in force only while Lua itself allocates: with it every value that Rust makes costs more.
+        self.lua.set_memory_limit(self.bytes_max)?;
+        let result = self.runner.call(&script.function);
+        self.lua.set_memory_limit(0)?;
+        let (done, value): (bool, Value) = result?;
         if done {
             if let Some(fault) = self.binding.names.returned_error(&value)? {
                 return Ok(Err(fault));
@@ -235,17 +251,12 @@ impl Host {
 
 /// The reply for a script that raised an error: its text, then where it was raised.
 fn describe(script: &Script, failure: &Table) -> mlua::Result<Fault> {
-    let text: mlua::LuaString = failure.raw_get(1)?;
-    let source: Option<String> = failure.raw_get(2)?;
-    let line: Option<i64> = failure.raw_get(3)?;
-    let fault = Fault::new(format!(
-        "{} script: {}, on {}:{}.",
-        text.to_string_lossy(),
-        script.digest,
-        source.as_deref().unwrap_or("@user_script"),
-        line.unwrap_or(1)
-    ));
-    Ok(Fault { counted: failure.raw_get(4)?, ..fault })
+    let source: String = failure.raw_get("source")?;
+    let line: i64 = failure.raw_get("line")?;
+    let tail = format!(" script: {}, on {source}:{line}.", script.digest);
+    let text = c_text(&failure.raw_get("err")?).unwrap_or_else(|| b"ERR unknown error".to_vec());
+    let counted = failure.raw_get::<Value>("ignore_error_stats_update")?.as_boolean() == Some(true);
+    Ok(Fault { text: [text, tail.into_bytes()].concat().into(), counted })
 }
 
 /// In strict mode all keys of a call must lie in one hash slot.

@@ -8,6 +8,7 @@ pub mod cjson_decode;
 pub mod cjson_encode;
 pub mod cmsgpack;
 pub mod convert;
+pub mod guard;
 pub mod header;
 pub mod host;
 pub mod raise;

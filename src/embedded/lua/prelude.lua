@@ -3,125 +3,127 @@
 -- writes; the raw functions know proxies, so that no script gets around them.
 local native = ...
 local error, type, tostring, select = error, type, tostring, select
-local next, rawget, rawset, setmetatable, getmetatable = next, rawget, rawset, setmetatable, getmetatable
+local next, rawget, setmetatable, getmetatable = next, rawget, setmetatable, getmetatable
 local pcall, xpcall, loadstring, load, ipairs = pcall, xpcall, loadstring, load, ipairs
-local byte, resume = string.byte, coroutine.resume
-local translate, origin = native.translate, native.origin
+local byte, find, gsub, foreach = string.byte, string.find, string.gsub, table.foreach
+local resume, wrap, tonumber, unpack = coroutine.resume, coroutine.wrap, tonumber, unpack
+local translate, origin, complain = native.translate, native.origin, native.complain
 
-local READONLY = 'Attempt to modify a readonly table'
+-- How a message begins that names a place in here.
+local SANDBOX = '^%[sandbox%]:%d+: '
 local real_of = {}
 
 local function refuse()
-  error(READONLY, 2)
+  error('Attempt to modify a readonly table', 2)
 end
 
 local function protect(real)
   local proxy = {}
   real_of[proxy] = real
-  setmetatable(proxy, { __index = real, __newindex = refuse })
+  setmetatable(proxy, { __index = real, __newindex = refuse, protected = true })
   return proxy
 end
 
-local function type_name(...)
-  if select('#', ...) == 0 then
-    return 'no value'
-  end
-  return type((...))
-end
-
--- Raises what a C function would about its first argument, at the place of its caller.
-local function check_table(name, ...)
-  if type((...)) ~= 'table' then
-    error("bad argument #1 to '" .. name .. "' (table expected, got " .. type_name(...) .. ')', 3)
-  end
-end
-
-local guarded = {}
-
-function guarded.rawset(t, k, v)
-  if real_of[t] then
-    error(READONLY, 0)
-  end
-  return rawset(t, k, v)
-end
-
-function guarded.rawget(t, k)
-  return rawget(real_of[t] or t, k)
-end
-
-function guarded.setmetatable(t, meta)
-  if real_of[t] then
-    error(READONLY, 0)
-  end
-  check_table('setmetatable', t)
-  return setmetatable(t, meta)
-end
-
+local guarded = native.guarded(real_of, next, table.insert)
+table.insert, guarded.insert = guarded.insert, nil
 local metatables = {}
 
-function guarded.getmetatable(object)
+-- The first argument of a function, or what a C function says of a wrong one.
+local function check(name, expected, ...)
+  local got = select('#', ...) == 0 and 'no value' or type((...))
+  if got ~= expected then
+    complain("bad argument #1 to '" .. name .. "' (" .. expected .. ' expected, got ' .. got .. ')')
+  end
+end
+
+function guarded.getmetatable(...)
+  local object = ...
   if type(object) == 'string' then
     return metatables.string
-  end
-  if real_of[object] then
+  elseif real_of[object] then
     return metatables[object]
+  elseif select('#', ...) == 0 then
+    complain("bad argument #1 to 'getmetatable' (value expected)")
   end
   return getmetatable(object)
 end
 
-function guarded.next(t, k)
-  check_table('next', t)
-  return next(real_of[t] or t, k)
-end
-
-function guarded.pairs(...)
-  check_table('pairs', ...)
-  local t = ...
-  return next, real_of[t] or t, nil
-end
-
--- Compiles text; byte code is refused, since it could break the interpreter.
-local function compile(text, name)
-  if byte(text, 1) == 27 then
-    return nil, (name or 'chunk') .. ":1: unexpected symbol near char(27)"
+-- Lua would crash where the number of results is beyond an int.
+function guarded.unpack(...)
+  local t, first, last = ...
+  check('unpack', 'table', ...)
+  if (first or last) and (tonumber(last) or #t) - (tonumber(first) or 1) > 1e9 then
+    complain('too many results to unpack')
   end
-  return loadstring(text, name)
+  return unpack(...)
 end
 
-function guarded.loadstring(text, name)
-  if type(text) ~= 'string' then
-    return loadstring(text, name)
-  end
-  return compile(text, name)
+-- Byte code is refused, since it could break the interpreter. Another byte that no text may begin with takes the place
+-- of its first one, so that the compiler says what one that knows only text would say.
+local function refuse_binary(_, message)
+  return nil, (gsub(message, "'%?'$", "'char(27)'"))
 end
 
-function guarded.load(reader, name)
-  if type(reader) ~= 'function' then
-    return load(reader, name)
-  end
-  local parts = {}
-  while true do
-    local part = reader()
-    if part == nil or part == '' then
-      break
+function guarded.loadstring(...)
+  local text, name = ...
+  if type(text) ~= 'number' then
+    check('loadstring', 'string', ...)
+    if byte(text, 1) == 27 then
+      return refuse_binary(loadstring('?', name or text))
     end
-    if type(part) ~= 'string' then
-      return nil, 'reader function must return a string'
-    end
-    parts[#parts + 1] = part
   end
-  return compile(table.concat(parts), name or '=(load)')
+  return loadstring(...)
+end
+
+-- An error as the script may see it; a position inside of the sandbox becomes that of the script.
+local function visible(e)
+  local value, fatal = translate(e)
+  if fatal then
+    error(e, 0)
+  end
+  if type(value) == 'string' and find(value, SANDBOX) then
+    value = gsub(value, SANDBOX, (origin()))
+  end
+  return value
+end
+
+function guarded.load(...)
+  check('load', 'function', ...)
+  local reader = ...
+  local begun, is_binary
+  local f, message = load(function()
+    local piece = reader()
+    if not begun and type(piece) == 'string' and piece ~= '' then
+      begun, is_binary = true, byte(piece, 1) == 27
+      return is_binary and '?' or piece
+    end
+    return not is_binary and piece or nil
+  end, select(2, ...))
+  if is_binary then
+    return refuse_binary(f, message)
+  elseif f then
+    return f
+  end
+  return nil, visible(message)
 end
 
 local function caught_resume(ok, e, ...)
   if ok then
     return ok, e, ...
   end
-  local value, fatal = translate(e)
-  if fatal then
-    error(e, 0)
+  return false, visible(e)
+end
+
+-- Each coroutine on the way puts the place of its caller in front of a text.
+local function caught_wrap(ok, e, ...)
+  if ok then
+    return e, ...
   end
-  return false, value
+  local value = visible(e)
+  if type(value) == 'string' then
+    complain(value)
+  end
+  error(value, 0)
 end
 
 -- As Redis does, pcall gives the text of a command's error instead of its table.
@@ -129,26 +131,28 @@ local function caught_pcall(ok, e, ...)
   if ok then
     return ok, e, ...
   end
-  local value, fatal = translate(e)
-  if fatal then
-    error(e, 0)
-  end
-  if type(value) == 'table' and type(rawget(value, 'err')) == 'string' then
-    value = rawget(value, 'err')
+  local value = visible(e)
+  if type(value) == 'table' then
+    local text = value.err
+    if type(text) == 'string' or type(text) == 'number' then
+      return false, text
+    end
+    return false, value, text
   end
   return false, value
 end
 
 function guarded.pcall(...)
   if select('#', ...) == 0 then
-    error("bad argument #1 to 'pcall' (value expected)", 2)
+    -- Redis puts a boolean on the stack first, and calls that.
+    return false, 'attempt to call a boolean value'
   end
   return caught_pcall(pcall(...))
 end
 
 function guarded.xpcall(...)
   if select('#', ...) < 2 then
-    error("bad argument #2 to 'xpcall' (value expected)", 2)
+    complain("bad argument #2 to 'xpcall' (value expected)")
   end
   local f, handler = ...
   return caught_resume(xpcall(f, function(e)
@@ -156,7 +160,7 @@ function guarded.xpcall(...)
     if fatal then
       return e
     end
-    return handler(value)
+    return handler(visible(e))
   end))
 end
 
@@ -170,7 +174,7 @@ end
 
 local globals = copy(_G, {
   '_VERSION', 'assert', 'collectgarbage', 'error', 'gcinfo', 'ipairs', 'rawequal', 'select', 'tonumber', 'tostring',
-  'type', 'unpack',
+  'type',
 })
 for name, f in next, guarded do
   globals[name] = f
@@ -191,6 +195,15 @@ local libraries = {
 coroutine.resume = function(...)
   return caught_resume(resume(...))
 end
+coroutine.wrap = function(...)
+  local resumed = wrap(...)
+  return function(...)
+    return caught_wrap(pcall(resumed, ...))
+  end
+end
+table.foreach = function(t, f)
+  return foreach(real_of[t] or t, f)
+end
 string.gfind = string.gfind or string.gmatch
 math.random, math.randomseed = native.random, native.randomseed
 math.mod = math.mod or math.fmod
@@ -200,11 +213,12 @@ end
 
 setmetatable(globals, {
   __index = function(_, name)
-    error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+    name = gsub(tostring(name), '%z.*', '')
+    error("Script attempted to access nonexistent global variable '" .. name .. "'", 2)
   end,
 })
 globals._G = protect(globals)
-metatables[globals._G] = protect({ __index = globals._G, __newindex = refuse })
+metatables[globals._G] = protect({ __index = globals._G })
 metatables.string = protect({ __index = globals.string })
 
 -- Runs in the place where the error was raised, while its stack can still be read.
@@ -213,17 +227,17 @@ local function on_error(e)
   if fatal then
     return e
   end
-  local source, line = origin()
-  local text, counted = value, false
+  local where, source, line = origin()
+  local failure = { source = source, line = line }
   if type(value) == 'table' then
-    text, counted = rawget(value, 'err'), rawget(value, 'ignore_error_stats_update')
-    if type(text) ~= 'string' then
-      text = 'ERR unknown error'
+    failure.err, failure.ignore_error_stats_update = value.err, value.ignore_error_stats_update
+    if type(failure.err) == 'number' then
+      failure.err = tostring(failure.err)
     end
   else
-    text = 'ERR ' .. tostring(value)
+    failure.err = 'ERR ' .. gsub(tostring(value), SANDBOX, where)
   end
-  return { text, source, line, counted == true }
+  return failure
 end
 
 return globals, globals._G, function(f)

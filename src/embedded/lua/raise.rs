@@ -30,6 +30,15 @@ pub fn bad_argument(lua: &Lua, number: usize, name: &str, why: &str) -> Error {
     raise(lua, format_args!("bad argument #{number} to '{name}' ({why})"))
 }
 
+/// The name of a value's type as scripts know it.
+pub fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Integer(_) => "number",
+        Value::LightUserData(_) => "userdata",
+        other => other.type_name(),
+    }
+}
+
 /// `source:line: ` of the function at a level, or nothing when it has no line.
 fn position(lua: &Lua, level: usize) -> String {
     let found = lua.inspect_stack(level, |debug| {
@@ -39,21 +48,31 @@ fn position(lua: &Lua, level: usize) -> String {
     found.flatten().unwrap_or_default()
 }
 
-/// Source and line of the innermost function of the script, for the tail of an error reply.
-pub fn origin(lua: &Lua) -> Option<(String, usize)> {
+/// The innermost function of the script: its place as messages begin with it, its source, and its line.
+///
+/// A function that was left by a tail call cannot be found any more; the first line stands for it.
+pub fn origin(lua: &Lua) -> (String, String, usize) {
+    let unknown = || ("user_script:1: ".into(), "@user_script".into(), 1);
     let mut level = 1;
     loop {
         let found = lua.inspect_stack(level, |debug| {
             let source = debug.source();
             let name = source.source.as_deref().unwrap_or_default().to_string();
             let own = source.what == "C" || name == super::host::PRELUDE_NAME;
-            debug.current_line().filter(|_| !own).map(|line| (name, line))
-        })?;
-        if found.is_some() {
-            return found;
+            let line = debug.current_line().filter(|_| !own)?;
+            Some((format!("{}:{line}: ", source.short_src.as_deref().unwrap_or_default()), name, line))
+        });
+        match found {
+            None => return unknown(),
+            Some(Some(found)) => return found,
+            Some(None) => level += 1,
         }
-        level += 1;
     }
+}
+
+/// Raises a message at the place of the innermost function of the script.
+pub fn complain(lua: &Lua, message: mlua::LuaString) -> mlua::Result<()> {
+    Err(Error::external(Raised::Message(origin(lua).0 + &message.to_string_lossy())))
 }
 
 /// Finds what one of our functions raised under mlua's wrapping.

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use mlua::{Function, Lua, MultiValue, Value};
 
-use super::raise::{bad_argument, raise};
+use super::convert::truncate;
+use super::raise::{bad_argument, raise, type_name};
 
 const START: u64 = 0x1234_ABCD_330E;
 const FACTOR: u64 = 0x5_DEEC_E66D;
@@ -45,9 +46,14 @@ pub fn number(lua: &Lua, args: &MultiValue, index: usize, name: &str) -> mlua::R
         None => None,
     };
     number.ok_or_else(|| {
-        let got = value.map_or("no value", Value::type_name);
+        let got = value.map_or("no value", type_name);
         bad_argument(lua, index + 1, name, &format!("number expected, got {got}"))
     })
+}
+
+/// An argument as an `int` of C, in the way of `luaL_checkint` on x86.
+pub fn integer(lua: &Lua, args: &MultiValue, index: usize, name: &str) -> mlua::Result<i32> {
+    Ok(truncate(number(lua, args, index, name)?) as i32)
 }
 
 /// `math.random` and `math.randomseed`.
@@ -58,17 +64,17 @@ pub fn functions(lua: &Lua) -> mlua::Result<(Function, Function)> {
         let draw = generator.draw();
         let (low, high) = match args.len() {
             0 => return Ok(draw),
-            1 => (1.0, number(lua, &args, 0, "random")?.trunc()),
-            2 => (number(lua, &args, 0, "random")?.trunc(), number(lua, &args, 1, "random")?.trunc()),
+            1 => (1, integer(lua, &args, 0, "random")?),
+            2 => (integer(lua, &args, 0, "random")?, integer(lua, &args, 1, "random")?),
             _ => return Err(raise(lua, "wrong number of arguments")),
         };
         if low > high {
             return Err(bad_argument(lua, args.len(), "random", "interval is empty"));
         }
-        Ok((draw * (high - low + 1.0)).floor() + low)
+        Ok((draw * f64::from(high.wrapping_sub(low).wrapping_add(1))).floor() + f64::from(low))
     })?;
     let randomseed = lua.create_function(move |lua, args: MultiValue| {
-        seeded.seed(number(lua, &args, 0, "randomseed")? as i64 as i32);
+        seeded.seed(integer(lua, &args, 0, "randomseed")?);
         Ok(())
     })?;
     Ok((random, randomseed))

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use mlua::{Lua, MultiValue, Table, Value};
 use smallvec::SmallVec;
 
-use super::convert::Names;
+use super::convert::{Names, until_nul};
 use super::raise::{Raised, error_table};
 use crate::embedded::command::connection::REDIS_VERSION;
 use crate::embedded::core::Core;
@@ -45,7 +45,10 @@ impl Binding {
         if let Err(fault) = run_from_script(&mut self.core.borrow_mut(), &words, &mut out) {
             return Ok(Err(fault));
         }
-        self.names.read(lua, &mut TokenReader::new(&out.buffer), out.resp3).map(Ok)
+        let limit = lua.set_memory_limit(0)?;
+        let value = self.names.read(lua, &mut TokenReader::new(&out.buffer), out.resp3);
+        lua.set_memory_limit(limit)?;
+        value.map(Ok)
     }
 }
 
@@ -108,7 +111,7 @@ fn run_from_script(core: &mut Core, args: &[&[u8]], out: &mut Output) -> Outcome
 
 fn admit(core: &mut Core, args: &[&[u8]]) -> Result<&'static Spec, Fault> {
     let spec = resolve(args).map_err(|fault| {
-        if fault.text.starts_with("ERR wrong number") {
+        if fault.text.starts_with(b"ERR wrong number") {
             Fault::new("ERR Wrong number of args calling Redis command from script")
         } else {
             Fault::new("ERR Unknown Redis command called from script")
@@ -149,13 +152,13 @@ pub fn table(lua: &Lua, binding: &Rc<Binding>) -> mlua::Result<Table> {
     let redis = lua.create_table()?;
     let shared = Rc::clone(binding);
     let call = move |lua: &Lua, args: MultiValue| {
-        shared.call(lua, &args)?.map_err(|fault| mlua::Error::external(Raised::Command(fault.text.into_owned())))
+        shared.call(lua, &args)?.map_err(|fault| mlua::Error::external(Raised::Command(fault.into_text())))
     };
     redis.raw_set("call", lua.create_function(call)?)?;
     let shared = Rc::clone(binding);
     let pcall = move |lua: &Lua, args: MultiValue| match shared.call(lua, &args)? {
         Ok(value) => Ok(value),
-        Err(fault) => error_table(lua, &fault.text).map(Value::Table),
+        Err(fault) => error_table(lua, &fault.into_text()).map(Value::Table),
     };
     redis.raw_set("pcall", lua.create_function(pcall)?)?;
     let shared = Rc::clone(binding);
@@ -197,7 +200,7 @@ fn set_resp(lua: &Lua, binding: &Binding, args: &MultiValue) -> mlua::Result<()>
     if args.len() != 1 {
         return Err(fault("redis.setresp() requires one argument."));
     }
-    match lua.coerce_number(args[0].clone())? {
+    match lua.coerce_number(args[0].clone())?.map(f64::trunc) {
         Some(2.0) => binding.resp3.set(false),
         Some(3.0) => binding.resp3.set(true),
         _ => return Err(fault("RESP version must be 2 or 3.")),
@@ -207,12 +210,14 @@ fn set_resp(lua: &Lua, binding: &Binding, args: &MultiValue) -> mlua::Result<()>
 
 /// There is one user who may do everything, so only unknown commands are refused.
 fn acl_check_cmd(_: &Lua, args: MultiValue) -> mlua::Result<bool> {
-    let words =
-        command_words(&args).map_err(|fault| mlua::Error::external(Raised::Command(fault.text.into_owned())))?;
+    let words = command_words(&args).map_err(|fault| mlua::Error::external(Raised::Command(fault.into_text())))?;
     let words: ArgList<'_> = words.iter().map(Word::bytes).collect();
+    // The number of arguments does not matter here.
     match resolve(&words) {
-        Ok(_) => Ok(true),
-        Err(_) => Err(fault("Invalid command passed to redis.acl_check_cmd()")),
+        Err(why) if !why.text.starts_with(b"ERR wrong number") => {
+            Err(fault("Invalid command passed to redis.acl_check_cmd()"))
+        }
+        _ => Ok(true),
     }
 }
 
@@ -226,15 +231,22 @@ fn one_field(lua: &Lua, args: MultiValue, field: &str) -> mlua::Result<Value> {
             return Ok(Value::Table(table));
         }
     };
-    let text = if field == "err" { error_text(&text) } else { text };
+    let text = if field == "err" { error_text(until_nul(&text)) } else { text };
     table.raw_set(field, lua.create_string(text)?)?;
     Ok(Value::Table(table))
 }
 
-/// An error text always has a code: a text of one word gets ERR.
+/// An error text always has a code: a text of one word gets ERR. The sentence loses the ends of lines around it.
 fn error_text(text: &[u8]) -> Vec<u8> {
     let text = text.strip_prefix(b"-").unwrap_or(text);
-    if text.contains(&b' ') { text.to_vec() } else { [b"ERR ", text].concat() }
+    let (code, sentence) = match text.iter().position(|byte| *byte == b' ') {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (b"ERR".as_slice(), text),
+    };
+    let is_inner = |byte: &u8| !b"\r\n".contains(byte);
+    let start = sentence.iter().position(is_inner).unwrap_or(sentence.len());
+    let end = sentence.iter().rposition(is_inner).map_or(start, |last| last + 1);
+    [code, b" ", &sentence[start..end]].concat()
 }
 
 fn sha1hex(lua: &Lua, args: MultiValue) -> mlua::Result<String> {
@@ -250,10 +262,8 @@ fn log(lua: &Lua, args: MultiValue) -> mlua::Result<()> {
     if args.len() < 2 {
         return Err(fault("redis.log() requires two arguments or more."));
     }
-    let level = match &args[0] {
-        Value::Number(level) => *level,
-        Value::Integer(level) => *level as f64,
-        _ => return Err(fault("First argument must be a number (log level).")),
+    let Some(level) = lua.coerce_number(args[0].clone())? else {
+        return Err(fault("First argument must be a number (log level)."));
     };
     let mut words = Vec::new();
     for value in args.iter().skip(1) {
@@ -274,10 +284,11 @@ fn log(lua: &Lua, args: MultiValue) -> mlua::Result<()> {
 
 fn set_repl(lua: &Lua, args: MultiValue) -> mlua::Result<()> {
     if args.len() != 1 {
-        return Err(fault("redis.set_repl() requires one argument."));
+        return Err(fault("redis.set_repl() requires two arguments."));
     }
-    match lua.coerce_number(args[0].clone())? {
-        Some(flags) if (0.0..=3.0).contains(&flags) => Ok(()),
-        _ => Err(fault("Invalid replication flags. Please use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")),
+    // What is no number counts as none of the flags.
+    match lua.coerce_number(args[0].clone())?.map_or(0.0, f64::trunc) {
+        0.0..=3.0 => Ok(()),
+        _ => Err(fault("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")),
     }
 }

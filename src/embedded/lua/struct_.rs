@@ -2,11 +2,15 @@
 
 use mlua::{Lua, MultiValue, Table, Value};
 
-use super::raise::{bad_argument, raise};
+use super::convert::until_nul;
+use super::raise::{bad_argument, raise, type_name};
 use super::random::number;
 
 /// Most bytes of one integer.
 const INTEGER_BYTES_MAX: usize = 32;
+
+/// The letters that stand for something.
+const OPTIONS: &[u8] = b"bBhHlLTdfscxiI";
 
 /// Builds the module.
 pub fn table(lua: &Lua) -> mlua::Result<Table> {
@@ -23,11 +27,13 @@ struct Format<'a> {
     rest: &'a [u8],
     little: bool,
     align: usize,
+    /// Whose argument it is.
+    function: &'static str,
 }
 
 impl<'a> Format<'a> {
-    fn new(lua: &'a Lua, text: &'a [u8]) -> Format<'a> {
-        Format { lua, rest: text, little: cfg!(target_endian = "little"), align: 1 }
+    fn new(lua: &'a Lua, text: &'a [u8], function: &'static str) -> Format<'a> {
+        Format { lua, rest: until_nul(text), little: cfg!(target_endian = "little"), align: 1, function }
     }
 
     /// A decimal number at the cursor, or a default.
@@ -48,22 +54,23 @@ impl<'a> Format<'a> {
             self.rest = rest;
             match option {
                 b' ' => {}
+                // What it does not know counts for nothing there.
+                other if self.function == "size" && other.is_ascii_alphanumeric() && !OPTIONS.contains(&other) => {}
                 b'>' => self.little = false,
                 b'<' => self.little = true,
                 b'!' => {
                     self.align = self.count(8)?;
                     if !self.align.is_power_of_two() {
-                        return Err(raise(self.lua, "alignment is not a power of 2"));
+                        let align = self.align;
+                        return Err(raise(self.lua, format_args!("alignment {align} is not a power of 2")));
                     }
                 }
                 _ => {
                     let size = self.size(option)?;
                     let unaligned = matches!(option, b'c' | b's' | b'x') || size <= 1;
                     let align = if unaligned { 1 } else { size.min(self.align) };
-                    if !align.is_power_of_two() {
-                        return Err(raise(self.lua, "alignment is not a power of 2"));
-                    }
-                    let padding = position.next_multiple_of(align) - position;
+                    // Odd as this is for sizes that are no powers of two, it is what the library computes.
+                    let padding = (align - (position & (align - 1))) & (align - 1);
                     return Ok(Some((option, size, padding)));
                 }
             }
@@ -88,7 +95,12 @@ impl<'a> Format<'a> {
                 size
             }
             other => {
-                return Err(raise(self.lua, format_args!("invalid format option '{}'", char::from(other))));
+                return Err(bad_argument(
+                    self.lua,
+                    1,
+                    self.function,
+                    &format!("invalid format option '{}'", char::from(other)),
+                ));
             }
         })
     }
@@ -106,15 +118,17 @@ fn text_argument(lua: &Lua, args: &MultiValue, index: usize, name: &str) -> mlua
     match lua.coerce_string(value.clone())? {
         Some(text) => Ok(text.as_bytes().to_vec()),
         None => {
-            let got = if index < args.len() { value.type_name() } else { "no value" };
+            let got = if index < args.len() { type_name(&value) } else { "no value" };
             Err(bad_argument(lua, index + 1, name, &format!("string expected, got {got}")))
         }
     }
 }
 
-fn pack(lua: &Lua, args: MultiValue) -> mlua::Result<mlua::LuaString> {
+fn pack(lua: &Lua, mut args: MultiValue) -> mlua::Result<mlua::LuaString> {
     let text = text_argument(lua, &args, 0, "pack")?;
-    let mut format = Format::new(lua, &text);
+    // The library ends its arguments with a nil of its own, which its messages show.
+    args.push_back(Value::Nil);
+    let mut format = Format::new(lua, &text, "pack");
     let mut out: Vec<u8> = Vec::new();
     let mut index = 1;
     while let Some((option, size, padding)) = format.next(out.len())? {
@@ -128,7 +142,7 @@ fn pack(lua: &Lua, args: MultiValue) -> mlua::Result<mlua::LuaString> {
                 let item = text_argument(lua, &args, index, "pack")?;
                 let size = if option == b's' || size == 0 { item.len() } else { size };
                 if item.len() < size {
-                    return Err(bad_argument(lua, index + 1, "pack", "string too short"));
+                    return Err(bad_argument(lua, index + 2, "pack", "string too short"));
                 }
                 out.extend_from_slice(&item[..size]);
                 if option == b's' {
@@ -153,12 +167,17 @@ fn pack(lua: &Lua, args: MultiValue) -> mlua::Result<mlua::LuaString> {
     lua.create_string(out)
 }
 
-/// The low bytes of a number, sign extended to any size.
+/// The low bytes of a number; past the eighth they are zero.
 fn integer_bytes(value: f64, size: usize) -> Vec<u8> {
-    let value = if value < 0.0 { value as i64 } else { value as u64 as i64 };
-    let fill = if value < 0 && value != i64::MIN { 0xFF } else { 0 };
+    let value = match value {
+        value if value < 0.0 => value as i64,
+        // What casts of C on x86 give.
+        value if value.is_nan() => i64::MIN,
+        value if value >= 18446744073709551616.0 => 0,
+        value => value as u64 as i64,
+    };
     let mut bytes = value.to_le_bytes().to_vec();
-    bytes.resize(size.max(8), fill);
+    bytes.resize(size.max(8), 0);
     bytes.truncate(size);
     bytes
 }
@@ -176,13 +195,14 @@ fn unpack(lua: &Lua, args: MultiValue) -> mlua::Result<MultiValue> {
             start as usize - 1
         }
     };
-    let mut format = Format::new(lua, &text);
+    let mut format = Format::new(lua, &text, "unpack");
     let mut values: Vec<Value> = Vec::new();
     while let Some((option, mut size, padding)) = format.next(at)? {
         at = at.saturating_add(padding);
         if option == b'c' && size == 0 {
             size = match values.pop() {
                 Some(Value::Number(length)) if length >= 0.0 => length as usize,
+                Some(Value::Number(_)) => usize::MAX,
                 _ => return Err(raise(lua, "format 'c0' needs a previous size")),
             };
         }
@@ -224,14 +244,14 @@ fn decode_number(option: u8, bytes: Vec<u8>) -> f64 {
 
 fn size(lua: &Lua, args: MultiValue) -> mlua::Result<f64> {
     let text = text_argument(lua, &args, 0, "size")?;
-    let mut format = Format::new(lua, &text);
+    let mut format = Format::new(lua, &text, "size");
     let mut total = 0;
     while let Some((option, size, padding)) = format.next(total)? {
         if option == b's' {
-            return Err(bad_argument(lua, 1, "size", "variable-size format in size calculation"));
+            return Err(bad_argument(lua, 1, "size", "option 's' has no fixed size"));
         }
         if option == b'c' && size == 0 {
-            return Err(bad_argument(lua, 1, "size", "variable-length format in size calculation"));
+            return Err(bad_argument(lua, 1, "size", "option 'c0' has no fixed size"));
         }
         total += padding + size;
     }

@@ -1,0 +1,62 @@
+//! Random commands and scripts, sent to our store and to a real `redis-server`, must be answered alike.
+//!
+//! `cargo test --test differential` runs for a short while from a seed of the clock. `ONESEAT_SEED=N` repeats one case,
+//! `ONESEAT_SECONDS=N` looks for longer. A failing case is made as short as it gets and printed with its seed.
+
+mod case;
+#[path = "../model/dice.rs"]
+mod dice;
+mod grammar;
+mod line;
+mod pair;
+mod rule;
+mod script;
+mod value;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use case::Case;
+use pair::Pair;
+
+const SECONDS: u64 = 20;
+/// Differences after which looking ends.
+const FOUND_MAX: usize = 8;
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Looks for a difference until the time is over; a seed that is given is tried alone.
+fn look(what: &str, make: impl Fn(u64) -> Case, seconds: u64) {
+    let mut pair = Pair::start();
+    let asked = setting("ONESEAT_SEED");
+    let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("the clock is past 1970");
+    let first = asked.unwrap_or(clock.as_secs() % 1_000_000_000 * 1000);
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let mut cases = 0;
+    let mut found: Vec<String> = Vec::new();
+    for seed in first.. {
+        let case = make(seed);
+        cases += 1;
+        if pair.run(&case).is_some() {
+            let case = case.shrink(|case| pair.run(case).is_some());
+            let difference = pair.run(&case).map_or("it differs only now and then".into(), |found| found.to_string());
+            found.push(format!("ONESEAT_SEED={seed}\n{case}{difference}\n"));
+        }
+        if asked.is_some() || found.len() == FOUND_MAX || Instant::now() > deadline {
+            break;
+        }
+    }
+    assert!(found.is_empty(), "{what}: {} of {cases} cases differ\n{}", found.len(), found.join("\n"));
+    println!("{what}: {cases} cases from seed {first} were answered alike");
+}
+
+#[test]
+fn commands_are_answered_as_by_redis() {
+    look("commands", Case::of_commands, setting("ONESEAT_SECONDS").unwrap_or(SECONDS) / 2);
+}
+
+#[test]
+fn scripts_are_answered_as_by_redis() {
+    look("scripts", Case::of_scripts, setting("ONESEAT_SECONDS").unwrap_or(SECONDS) / 2);
+}
