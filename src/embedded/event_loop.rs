@@ -203,7 +203,10 @@ impl EventLoop {
             }
             self.deliver();
         }
-        Ok(())
+        match self.sockets.core.borrow().db.changing {
+            true => Err(io::Error::other("a command panicked amid its changes, so nobody knows what the keys hold")),
+            false => Ok(()),
+        }
     }
 
     /// Removes keys whose time has come; how long the loop may sleep.
