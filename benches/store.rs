@@ -21,7 +21,7 @@ use oneseat::script::{Argument, Arguments, Caller, Standing};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 const USERS: usize = 10_000;
 const MEMBERS: usize = 1_000_000;
 const SUBSCRIBERS: usize = 50;

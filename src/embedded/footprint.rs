@@ -29,7 +29,6 @@ pub fn smaller_room(length: usize, capacity: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::embedded::engine::{Engine, EngineOptions};
 
     const COMMANDS: &[&str] = &[
