@@ -29,6 +29,11 @@
 //! 5. `lua/login/v1.lua` checks the ticket, takes the seat, displaces its holder, writes 1006.
 //! 6. `gateway/session.rs` serves what follows, until a kick, silence or the client ends it.
 
+/// Values of Lua that live for a moment and sessions that live for days share the heap; this allocator keeps blocks of
+/// one size together, which makes the former faster and the latter smaller than the C library's does.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 pub mod admin;
 pub mod cli;
 pub mod config;

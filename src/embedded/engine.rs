@@ -1,7 +1,8 @@
 //! The engine: takes a request of a client to the command that answers it.
 //!
 //! Order of checks is Redis': unknown command, arity, subscribed RESP2 clients, memory, transaction queue, then the
-//! command itself. A panic in a command becomes an error reply; it never takes the thread with it.
+//! command itself. A panic in a command becomes an error reply. The engine goes on only if that command had not begun
+//! to change keys; otherwise it refuses all that follows, and its server ends.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -96,12 +97,12 @@ impl Engine {
     pub(super) fn dispatch(&self, id: ClientId, args: &[&[u8]], out: &mut Output) {
         let start = out.buffer.len();
         let mailed = self.core.borrow().mail.len();
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.route(id, args, out))).unwrap_or_else(|_| {
-            let name = String::from_utf8_lossy(args.first().copied().unwrap_or_default()).into_owned();
-            tracing::error!(command = name, "a command panicked; its client was answered with an error");
-            Err(Fault::new("ERR internal error"))
-        });
+        let outcome = contain(args, || self.route(id, args, out));
         let mut core = self.core.borrow_mut();
+        if core.db.changing {
+            core.shutdown = true;
+            core.db.effects.abandon();
+        }
         if let Err(fault) = outcome {
             out.buffer.truncate(start);
             core.count_error(&fault);
@@ -163,6 +164,15 @@ impl Engine {
     }
 }
 
+/// Runs a command; a panic in it becomes an error.
+fn contain(args: &[&[u8]], command: impl FnOnce() -> Outcome) -> Outcome {
+    catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|_| {
+        let name = String::from_utf8_lossy(args.first().copied().unwrap_or_default()).into_owned();
+        tracing::error!(command = name, "a command panicked; its client was answered with an error");
+        Err(Fault::INTERNAL)
+    })
+}
+
 impl Core {
     /// The counters of a command.
     fn tally(&mut self, spec: &'static Spec) -> &mut Tally {
@@ -207,6 +217,10 @@ pub(super) fn run_plain(core: &mut Core, spec: &'static Spec, args: &[&[u8]], ou
             return Err(Fault::new("ERR This Redis command is not allowed from script"));
         }
     };
+    // A script may have caught the panic of a command before this one.
+    if core.db.changing {
+        return Err(Fault::INTERNAL);
+    }
     let is_write = spec.has(flag::WRITE);
     if is_write {
         core.check_log()?;
@@ -214,6 +228,7 @@ pub(super) fn run_plain(core: &mut Core, spec: &'static Spec, args: &[&[u8]], ou
     core.tally(spec).calls += 1;
     let before = core.db.dirty;
     let outcome = command(&mut Call { core, out }, args);
+    core.db.changing = false;
     if is_write {
         let changed = core.db.dirty != before;
         core.db.effects.record(args, changed);
@@ -287,4 +302,43 @@ fn unknown_command(args: &[&[u8]]) -> Fault {
 pub(super) fn unknown_subcommand(container: &str, word: &[u8]) -> Fault {
     let word = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
     Fault::new(format!("ERR unknown subcommand '{word}'. Try {} HELP.", container.to_ascii_uppercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded::hash::Hash;
+    use crate::embedded::spec::{Family, Keys, PlainCommand};
+
+    fn run(engine: &Engine, handler: PlainCommand) -> Outcome {
+        let handler = Handler::Plain(handler);
+        let spec = Spec { name: "odd", arity: 1, flags: 0, keys: Keys::None, family: Family::Server, handler };
+        let spec = Box::leak(Box::new(spec));
+        contain(&[b"odd"], || engine.run(spec, LOCAL, &[b"odd"], &mut Output::new(true)))
+    }
+
+    #[test]
+    fn a_panic_before_the_first_change_is_answered_and_forgotten() {
+        let mut engine = Engine::new(EngineOptions::default());
+        engine.execute(&[b"SET", b"k", b"v"]);
+        let outcome = run(&engine, |call, _| match call.core.db.exists(b"k") {
+            true => panic!("it read a key"),
+            false => Ok(()),
+        });
+        assert_eq!(outcome.expect_err("it panicked").text, Fault::INTERNAL.text);
+        assert_eq!(engine.execute(&[b"GET", b"k"]), Reply::Bulk(b"v".to_vec()));
+        assert!(!engine.core.borrow().shutdown);
+    }
+
+    #[test]
+    fn a_panic_amid_a_change_ends_the_store() {
+        let mut engine = Engine::new(EngineOptions::default());
+        let outcome = run(&engine, |call, _| {
+            call.core.db.make::<Hash>(b"half")?.set(b"field", b"value");
+            panic!("it changed a key")
+        });
+        assert_eq!(outcome.expect_err("it panicked").text, Fault::INTERNAL.text);
+        assert!(matches!(engine.execute(&[b"HGETALL", b"half"]), Reply::Error(_)));
+        assert!(engine.core.borrow().shutdown);
+    }
 }

@@ -240,7 +240,10 @@ impl EventLoop {
             self.deliver();
             timeout = if more { Some(Duration::ZERO) } else { self.patience() };
         }
-        Ok(())
+        match self.sockets.core.borrow().db.changing {
+            true => Err(io::Error::other("a command panicked amid its changes, so nobody knows what the keys hold")),
+            false => Ok(()),
+        }
     }
 
     /// Removes keys whose time has come; true when there may be more.

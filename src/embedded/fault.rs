@@ -23,6 +23,7 @@ impl Fault {
     pub const OVERFLOW: Fault = fixed("ERR increment or decrement would overflow");
     pub const NAN: Fault = fixed("ERR increment would produce NaN or Infinity");
     pub const CURSOR: Fault = fixed("ERR invalid cursor");
+    pub const INTERNAL: Fault = fixed("ERR internal error");
 
     /// An error whose text is put together at run time.
     pub fn new(text: impl Into<Cow<'static, str>>) -> Fault {

@@ -1,11 +1,16 @@
 //! What memory costs: the bytes asked for, and what the allocator and the tables add to them.
 //!
 //! Each container keeps a count of what its elements take and asks here for the rest, so that the size of a key or of
-//! the whole store is known without walking over it. The figures follow the allocator of the GNU C library.
+//! the whole store is known without walking over it. The sizes of blocks are those of jemalloc.
 
-/// Bytes that the allocator sets aside for a block: a header, and all of it in steps of 16.
+/// Bytes that the allocator sets aside for a block: steps of 16 up to 128, then four steps from each power of two to
+/// the next.
 pub fn block(bytes: usize) -> usize {
-    if bytes == 0 { 0 } else { ((bytes + 23) & !15).max(32) }
+    match bytes {
+        0 => 0,
+        1..=128 => bytes.next_multiple_of(16),
+        _ => bytes.next_multiple_of(bytes.next_power_of_two() / 8),
+    }
 }
 
 /// Bytes of a table with positions: its entries in one block, and an index with a control byte per slot in another.
@@ -24,7 +29,6 @@ pub fn smaller_room(length: usize, capacity: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::embedded::engine::{Engine, EngineOptions};
 
     const COMMANDS: &[&str] = &[

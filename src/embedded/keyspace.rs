@@ -65,6 +65,9 @@ pub struct Keyspace {
     /// Bytes that keys and values take, and the value that was handed out for changes, with what it counted before.
     content: usize,
     lent: Option<(usize, usize)>,
+    /// The running command has begun to change keys. Whoever runs it says when it has ended; if it never does, nobody
+    /// knows what the keys hold.
+    pub changing: bool,
     /// The time by which keys are judged, in milliseconds since the epoch; set when a command or script begins.
     pub now_ms: u64,
     /// What the running request changed, for the append-only file.
@@ -114,6 +117,7 @@ impl Keyspace {
 
     /// Hands out a value for changes. It is counted anew before another one is, or before places change.
     fn lend(&mut self, index: usize) -> &mut Value {
+        self.changing = true;
         self.settle();
         let value = &mut self.map[index].value;
         self.lent = Some((index, value.footprint()));
@@ -127,6 +131,7 @@ impl Keyspace {
     }
 
     fn insert(&mut self, key: &[u8], value: Value) -> usize {
+        self.changing = true;
         let entry = Entry { value, deadline_ms: 0 };
         self.content += cost(key, &entry);
         self.note(class::NEW, "new", key);
@@ -195,6 +200,7 @@ impl Keyspace {
     }
 
     fn remove_at(&mut self, index: usize) -> Option<(Box<[u8]>, Entry)> {
+        self.changing = true;
         self.settle();
         let deadline_ms = self.map[index].deadline_ms;
         self.set_deadline_at(index, 0);
@@ -219,12 +225,15 @@ impl Keyspace {
     }
 
     fn expire(&mut self, index: usize) {
+        // A whole change of its own, also when a command that only reads meets the key.
+        let changing = self.changing;
         if let Some((key, _)) = self.remove_at(index) {
             self.expired += 1;
             self.effects.add(&[b"DEL", &key]);
             self.spoil(&key);
             self.note(class::EXPIRED, "expired", &key);
         }
+        self.changing = changing;
     }
 
     /// Sets or, with 0, removes the deadline of a key that exists.
@@ -239,6 +248,7 @@ impl Keyspace {
         if old == deadline_ms {
             return;
         }
+        self.changing = true;
         self.map[index].deadline_ms = deadline_ms;
         let hash = self.map.get_index(index).map(|(key, _)| self.map.hasher().hash_one(key)).unwrap_or_default();
         if old != 0 {
@@ -324,6 +334,7 @@ impl Keyspace {
 
     /// Removes all keys; the number removed.
     pub fn clear(&mut self) -> usize {
+        self.changing = true;
         for (key, watchers) in &self.watched {
             if self.map.contains_key(key) {
                 self.spoiled.extend(watchers);

@@ -89,8 +89,8 @@ impl Packed {
         let extra = prefix.len() + item.len();
         let old = self.bytes.len();
         if self.bytes.capacity() < old + extra {
-            // Doubling would waste half of a small object; a few spare bytes serve the next small change.
-            self.bytes.reserve_exact((extra + 15) & !15);
+            // Doubling would waste half of a small object; what the allocator sets aside anyway serves the next change.
+            self.bytes.reserve_exact(footprint::block(old + extra) - old);
         }
         self.bytes.resize(old + extra, 0);
         self.bytes.copy_within(at..old, at + extra);

@@ -55,7 +55,7 @@ pub struct Server {
     socket: PathBuf,
     stopping: Arc<AtomicBool>,
     waker: Arc<Waker>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Server {
@@ -80,14 +80,16 @@ impl Server {
             let engine = Engine::new(engine());
             let journal = match open_journal(&engine, options.append_only, wake) {
                 Ok(journal) => journal,
-                Err(error) => return drop(ready.send(Err(error))),
+                Err(error) => {
+                    let _ = ready.send(Err(error));
+                    return Ok(());
+                }
             };
             // Nobody listens any more only when the start was given up.
             let _ = ready.send(Ok(()));
             let served = EventLoop::new(poll, listener, engine, journal, stop).and_then(EventLoop::run);
-            if let Err(error) = served {
-                tracing::error!(%error, "the embedded store stopped");
-            }
+            // Said at once: whoever owns the server may join much later.
+            served.inspect_err(|error| tracing::error!(%error, "the embedded store stopped"))
         })?;
         let server = Server { socket: options.socket, stopping, waker, thread: Some(thread) };
         match started.recv() {
@@ -103,26 +105,34 @@ impl Server {
     }
 
     /// Ends the thread, waits for it, and removes the socket file.
-    pub fn stop(self) {
-        drop(self);
+    ///
+    /// # Errors
+    /// Why the store had ended before: its poll failed, or a command panicked amid its changes.
+    pub fn stop(mut self) -> io::Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        self.stopping.store(true, Ordering::Release);
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "the embedded store could not be woken");
+        }
+        let served = thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread of the store panicked")));
+        match std::fs::remove_file(&self.socket) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "the socket file of the embedded store could not be removed");
+            }
+            _ => {}
+        }
+        served
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stopping.store(true, Ordering::Release);
-        if let Err(error) = self.waker.wake() {
-            tracing::error!(%error, "the embedded store could not be woken");
-        }
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread of the embedded store had panicked");
-        }
-        if let Err(error) = std::fs::remove_file(&self.socket)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, "the socket file of the embedded store could not be removed");
+        if let Err(error) = self.end() {
+            tracing::error!(%error, "the embedded store had failed");
         }
     }
 }
