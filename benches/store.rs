@@ -248,6 +248,9 @@ fn subscribe(socket: &Path) {
     }
 }
 
+/// What `ask` answered, round by round, for both stores; by the case's place and name and its pipeline.
+type Results = BTreeMap<(usize, &'static str, usize), [Vec<(f64, f64)>; 2]>;
+
 fn measure() {
     let folder: TempDir = tempfile::tempdir().expect("a temporary folder");
     let catalogue = Catalogue::embedded().expect("the built-in scripts are sound");
@@ -259,7 +262,7 @@ fn measure() {
     let stores = [Store::start(embedded, ours, &catalogue), Store::start(redis, theirs, &catalogue)];
     stores.iter().for_each(|store| subscribe(&store.socket));
     let cases = cases(&catalogue);
-    let mut results: BTreeMap<(usize, &str, usize), [Vec<(f64, f64)>; 2]> = BTreeMap::new();
+    let mut results: Results = BTreeMap::new();
     for _ in 0..ROUNDS {
         for (at, case) in cases.iter().enumerate() {
             for pipeline in [1, 16, 64] {
@@ -275,7 +278,7 @@ fn measure() {
     print(results);
 }
 
-fn print(results: BTreeMap<(usize, &str, usize), [Vec<(f64, f64)>; 2]>) {
+fn print(results: Results) {
     println!(
         "{:<22}{:>4}{:>12}{:>12}{:>7}{:>10}{:>10}{:>7}",
         "", "-P", "embedded/s", "redis/s", "ratio", "us", "us", "ratio"
