@@ -56,7 +56,7 @@ impl Exit {
             Exit::AddressInUse => "serve: an address to listen on is in use or not ours",
             Exit::DataUnusable => "serve, store: the data folder, or what is kept in it, cannot be used",
             Exit::DataLocked => "serve, store: another process uses the data folder",
-            Exit::Store => "serve: Redis cannot be reached or is not suitable",
+            Exit::Store => "serve: Redis cannot be reached or is not suitable, or the embedded store ended",
             Exit::NameTaken => "serve: a node of this name is alive",
             Exit::NoServer => "no server answers at the admin address",
             Exit::LoginRefused => "client: the login was refused",

@@ -26,7 +26,7 @@ use crate::serve::folder::DataFolder;
 use crate::serve::store::Store;
 use crate::session::ending::EndingQueue;
 
-/// Serves until a signal asks to stop, or another process takes this node's name.
+/// Serves until a signal asks to stop, another process takes this node's name, or the embedded store ends.
 pub fn run(config: Config, takeover: bool) -> Result<Exit, Fatal> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -80,6 +80,10 @@ async fn serve(config: Arc<Config>, takeover: bool) -> Result<Exit, Fatal> {
         () = asked_to_stop() => (Exit::Ok, Reason::Shutdown),
         _ = &mut living => (Exit::NameTaken, Reason::Fenced),
         _ = &mut serving => (Exit::Bug, Reason::Internal),
+        () = store.ended() => {
+            tracing::error!("the embedded store has ended, so this process ends, too");
+            (Exit::Store, Reason::Shutdown)
+        }
     };
     readiness.set(Condition::Gateway, false);
     let _ = stop.send(true);

@@ -9,13 +9,16 @@ use crate::error::{Exit, Fatal};
 use crate::script::redis::{Endpoint, StoreError};
 use crate::serve::folder::DataFolder;
 
+/// Time between two looks whether the embedded store still runs.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
 /// A store that runs, or is somebody else's to run.
 pub struct Store {
     /// Where it is, without secrets, for people.
     pub place: String,
     pub endpoint: Endpoint,
     /// The embedded store; dropping it ends it.
-    _server: Option<Server>,
+    server: Option<Server>,
 }
 
 impl Store {
@@ -24,14 +27,22 @@ impl Store {
         let timeout = Duration::from_millis(config.redis.timeout_ms);
         if !config.redis.url.is_embedded() {
             let endpoint = Endpoint::new(config.redis.url.expose(), timeout);
-            return Ok(Self { place: config.redis.url.to_string(), endpoint, _server: None });
+            return Ok(Self { place: config.redis.url.to_string(), endpoint, server: None });
         }
         let socket = folder.path().join("redis.sock");
         let place = socket.display().to_string();
         let options = ServerOptions { socket, engine: engine(config), append_only: Some(append_only(config, folder)) };
         let server = Server::start(options).map_err(|error| refused(error, &place))?;
         let endpoint = Endpoint::new(format!("redis+unix://{place}"), timeout);
-        Ok(Self { place, endpoint, _server: Some(server) })
+        Ok(Self { place, endpoint, server: Some(server) })
+    }
+
+    /// Waits until the embedded store has ended by itself, after SHUTDOWN or a fault; for ever when it is elsewhere.
+    pub async fn ended(&self) {
+        let Some(server) = &self.server else { return std::future::pending().await };
+        while !server.is_finished() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// The error that ends a start when this store cannot be used.

@@ -72,7 +72,7 @@ pub fn run(suite: &Path, unit: &str) -> Outcome {
     let bridge = Bridge::start(&socket);
     let outcome = drive(suite, bridge.port, unit);
     drop(bridge);
-    server.stop();
+    server.stop().expect("the store ends well");
     outcome
 }
 

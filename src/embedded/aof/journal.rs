@@ -370,6 +370,9 @@ impl Journal {
 
     /// Writes new files from memory, after a failure that leaves the present ones in doubt.
     fn start_over(&mut self, core: &mut Core) -> io::Result<()> {
+        if core.db.changing {
+            return Err(io::Error::other("a command panicked amid its changes, so memory is not to be trusted"));
+        }
         let (disk, folder) = (&*self.options.disk, &self.options.folder);
         let mut fresh = Manifest { base: Some(self.manifest.next_base()), increments: Vec::new() };
         fresh.increments.push(self.manifest.next_increment());

@@ -30,6 +30,8 @@ const PRELUDE: &str = include_str!("prelude.lua");
 const KILLED: &str = "Script killed by user with SCRIPT KILL...";
 /// Bytes that scripts may hold unless the options say otherwise.
 const LUA_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Runs of scripts between two steps of the garbage collector, as many as in Redis.
+const RUNS_PER_STEP: u32 = 50;
 /// Instructions between two looks at the limits.
 const LOOK_EVERY: u32 = 10_000;
 
@@ -83,6 +85,8 @@ pub struct Host {
     runner: Function,
     strict: bool,
     bytes_max: usize,
+    /// Runs since the last step of the garbage collector.
+    runs: Cell<u32>,
 }
 
 impl Host {
@@ -123,6 +127,7 @@ impl Host {
             runner,
             strict: options.strict,
             bytes_max,
+            runs: Cell::new(0),
         })
     }
 
@@ -176,6 +181,7 @@ impl Host {
         self.limits.since.set(None);
         let result = self.execute(script, invocation, out);
         self.binding.resp3.set(false);
+        self.collect_garbage();
         let mut core = self.binding.core.borrow_mut();
         if self.limits.ended.take() == Some(KILLED) && core.script.wrote {
             // Only the end of the store kills a script that wrote. Half of what it wanted must not outlive it.
@@ -185,6 +191,17 @@ impl Host {
         core.lua_bytes = self.lua.used_memory();
         drop(core);
         result.unwrap_or_else(|error| Err(self.fatal(script, &error)))
+    }
+
+    /// Goes on collecting garbage a little, as Redis does, so that it does not pile up to twice what is in use.
+    fn collect_garbage(&self) {
+        let runs = self.runs.get() + 1;
+        self.runs.set(runs % RUNS_PER_STEP);
+        if runs == RUNS_PER_STEP
+            && let Err(error) = self.lua.gc_step()
+        {
+            tracing::error!(%error, "the garbage of scripts could not be collected");
+        }
     }
 
     /// Checks what can be checked before a script runs, and notes what it may do.
