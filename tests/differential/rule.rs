@@ -79,9 +79,9 @@ fn shortest(bytes: &[u8]) -> Option<Vec<u8>> {
     if text == "-nan" {
         return Some(b"nan".to_vec());
     }
-    let looks_long =
-        text.len() > 15 && text.contains('.') && text.bytes().all(|byte| b"0123456789.-+e".contains(&byte));
-    looks_long.then(|| text.parse::<f64>().ok().map(|number| format!("{number:?}").into_bytes()))?
+    let is_number = text.len() > 14 && text.bytes().all(|byte| b"0123456789.-+e".contains(&byte));
+    let is_float = text.contains(['.', 'e']) || text.ends_with("000");
+    (is_number && is_float).then(|| text.parse::<f64>().ok().map(|number| format!("{number:?}").into_bytes()))?
 }
 
 /// 7.2 names the command in another way.

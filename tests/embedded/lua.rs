@@ -113,6 +113,12 @@ fn the_libraries_agree_at_their_edges() {
         ("return {struct.unpack('!4 b i3', struct.pack('!4 b i3', 1, 2))}", "[:1, :2, :7]"),
         ("return struct.pack('>i9', -3):byte(1)", ":0"),
         ("return cjson.decode('+1')", ":1"),
+        (
+            "return {cjson.decode('0x1F'), cjson.decode('-0x10'), cjson.decode('0x1.8p3'), cjson.decode('0x.8p4')}",
+            "[:31, :-16, :12, :8]",
+        ),
+        ("return tostring(cjson.decode('0x103.2'))", "\"259.125\""),
+        ("return bit.band(1, {}, 'x')", "-ERR user_script:1: bad argument #3 to 'band' (number expected, got string)*"),
         ("return {cmsgpack.unpack_limit(cmsgpack.pack(1, 2), 0, 0)}", "[:1, :2]"),
         (
             "return cmsgpack.unpack_limit('a', 0, -3)",

@@ -121,7 +121,7 @@ local function caught_wrap(ok, e, ...)
   end
   local value = visible(e)
   if type(value) == 'string' then
-    complain(value)
+    value = origin() .. value
   end
   error(value, 0)
 end
