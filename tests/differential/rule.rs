@@ -59,9 +59,12 @@ pub fn agree(ours: &Value, theirs: &Value) -> bool {
     ours == theirs || ours.is_error() && theirs.is_error() && (is_common(ours) || is_common(theirs))
 }
 
-/// Puts numbers and texts in the form that both share.
+/// Puts numbers and texts in the form that both share. Whether a score of zero keeps its sign depends on the form in
+/// which Redis holds the set.
 fn shorten(reply: Value) -> Value {
     match reply {
+        Value::Bulk(bytes) if bytes == b"-0" => Value::Bulk(b"0".to_vec()),
+        Value::Line(line) if line == b",-0" => Value::Line(b",0".to_vec()),
         Value::Bulk(bytes) => Value::Bulk(without_addresses(shortest(&bytes).unwrap_or(bytes))),
         Value::Line(line) if line.starts_with(b",") => {
             let number = shortest(&line[1..]).unwrap_or(line[1..].to_vec());
