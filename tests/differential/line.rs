@@ -228,7 +228,8 @@ fn argument(dice: &mut Dice, name: &str) -> Vec<u8> {
     dice.pick(&from[..bound]).expect("no list of arguments is empty").as_bytes().to_vec()
 }
 
-/// What picks at random with a word less, sets a time of a moment with another word, or takes a word more since 7.2.
+/// What picks at random with a word less, sets a time of a moment with another word, takes a word more since 7.2,
+/// or has a cursor that means something to its own server only.
 const DELICATE: &[&str] = &[
     "SPOP",
     "SRANDMEMBER",
@@ -242,6 +243,10 @@ const DELICATE: &[&str] = &[
     "SET",
     "ZRANK",
     "ZREVRANK",
+    "SCAN",
+    "SSCAN",
+    "HSCAN",
+    "ZSCAN",
 ];
 
 /// A command that works on keys only, without a mistake in its shape.

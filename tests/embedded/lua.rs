@@ -63,6 +63,11 @@ fn wrong_arguments_are_named_at_the_place_of_the_call() {
         ("return loadstring({})", "-ERR user_script:1: bad argument #1 to 'loadstring' (string expected, got table)*"),
         ("return load(12)", "-ERR user_script:1: bad argument #1 to 'load' (function expected, got number)*"),
         ("return unpack(nil)", "-ERR user_script:1: bad argument #1 to 'unpack' (table expected, got nil)*"),
+        ("\nlocal x = unpack({}, {})", "-ERR user_script:2: bad argument #2 to 'unpack' (number expected, got table)*"),
+        (
+            "\nlocal x = unpack({}, 1, 'x')",
+            "-ERR user_script:2: bad argument #3 to 'unpack' (number expected, got string)*",
+        ),
         ("return unpack({}, 0, 2147483647)", "-ERR user_script:1: too many results to unpack*"),
         ("return unpack({}, -2147483648, 2147483647)", "-ERR user_script:1: too many results to unpack*"),
         ("return xpcall(function() end)", "-ERR user_script:1: bad argument #2 to 'xpcall' (value expected)*"),
