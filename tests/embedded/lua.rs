@@ -117,6 +117,8 @@ fn the_libraries_agree_at_their_edges() {
         ("return struct.pack('!3b', 1)", "-ERR user_script:1: alignment 3 is not a power of 2*"),
         ("return {struct.unpack('!4 b i3', struct.pack('!4 b i3', 1, 2))}", "[:1, :2, :7]"),
         ("return struct.pack('>i9', -3):byte(1)", ":0"),
+        ("return struct.unpack('i9', '123456789')", ":-79"),
+        ("return {struct.unpack('i3i2', '\\255\\255\\255\\1\\0')}", "[:-1, :1, :6]"),
         ("return cjson.decode('+1')", ":1"),
         (
             "return {cjson.decode('0x1F'), cjson.decode('-0x10'), cjson.decode('0x1.8p3'), cjson.decode('0x.8p4')}",
