@@ -167,7 +167,7 @@ const VALUES: &[&str] = &[
     "10",
     "3.5",
     "-0",
-    "1e3",
+    "2.5",
     "abc",
     "x",
     "y",
@@ -228,9 +228,26 @@ fn argument(dice: &mut Dice, name: &str) -> Vec<u8> {
     dice.pick(&from[..bound]).expect("no list of arguments is empty").as_bytes().to_vec()
 }
 
-/// What picks at random with a word less, or sets a time of a moment with another word.
-const DELICATE: &[&str] =
-    &["SPOP", "SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER", "PEXPIRE", "EXPIRE", "PSETEX", "SETEX", "GETEX", "SET"];
+/// What picks at random with a word less, sets a time of a moment with another word, takes a word more since 7.2,
+/// or has a cursor that means something to its own server only.
+const DELICATE: &[&str] = &[
+    "SPOP",
+    "SRANDMEMBER",
+    "HRANDFIELD",
+    "ZRANDMEMBER",
+    "PEXPIRE",
+    "EXPIRE",
+    "PSETEX",
+    "SETEX",
+    "GETEX",
+    "SET",
+    "ZRANK",
+    "ZREVRANK",
+    "SCAN",
+    "SSCAN",
+    "HSCAN",
+    "ZSCAN",
+];
 
 /// A command that works on keys only, without a mistake in its shape.
 pub fn sound(dice: &mut Dice) -> Vec<Vec<u8>> {

@@ -59,9 +59,12 @@ pub fn agree(ours: &Value, theirs: &Value) -> bool {
     ours == theirs || ours.is_error() && theirs.is_error() && (is_common(ours) || is_common(theirs))
 }
 
-/// Puts numbers and texts in the form that both share.
+/// Puts numbers and texts in the form that both share. Whether a score of zero keeps its sign depends on the form in
+/// which Redis holds the set.
 fn shorten(reply: Value) -> Value {
     match reply {
+        Value::Bulk(bytes) if bytes == b"-0" => Value::Bulk(b"0".to_vec()),
+        Value::Line(line) if line == b",-0" => Value::Line(b",0".to_vec()),
         Value::Bulk(bytes) => Value::Bulk(without_addresses(shortest(&bytes).unwrap_or(bytes))),
         Value::Line(line) if line.starts_with(b",") => {
             let number = shortest(&line[1..]).unwrap_or(line[1..].to_vec());
@@ -79,9 +82,9 @@ fn shortest(bytes: &[u8]) -> Option<Vec<u8>> {
     if text == "-nan" {
         return Some(b"nan".to_vec());
     }
-    let looks_long =
-        text.len() > 15 && text.contains('.') && text.bytes().all(|byte| b"0123456789.-+e".contains(&byte));
-    looks_long.then(|| text.parse::<f64>().ok().map(|number| format!("{number:?}").into_bytes()))?
+    let is_number = text.len() > 14 && text.bytes().all(|byte| b"0123456789.-+e".contains(&byte));
+    let is_float = text.contains(['.', 'e']) || text.ends_with("000");
+    (is_number && is_float).then(|| text.parse::<f64>().ok().map(|number| format!("{number:?}").into_bytes()))?
 }
 
 /// 7.2 names the command in another way.

@@ -63,6 +63,11 @@ fn wrong_arguments_are_named_at_the_place_of_the_call() {
         ("return loadstring({})", "-ERR user_script:1: bad argument #1 to 'loadstring' (string expected, got table)*"),
         ("return load(12)", "-ERR user_script:1: bad argument #1 to 'load' (function expected, got number)*"),
         ("return unpack(nil)", "-ERR user_script:1: bad argument #1 to 'unpack' (table expected, got nil)*"),
+        ("\nlocal x = unpack({}, {})", "-ERR user_script:2: bad argument #2 to 'unpack' (number expected, got table)*"),
+        (
+            "\nlocal x = unpack({}, 1, 'x')",
+            "-ERR user_script:2: bad argument #3 to 'unpack' (number expected, got string)*",
+        ),
         ("return unpack({}, 0, 2147483647)", "-ERR user_script:1: too many results to unpack*"),
         ("return unpack({}, -2147483648, 2147483647)", "-ERR user_script:1: too many results to unpack*"),
         ("return xpcall(function() end)", "-ERR user_script:1: bad argument #2 to 'xpcall' (value expected)*"),
@@ -112,7 +117,15 @@ fn the_libraries_agree_at_their_edges() {
         ("return struct.pack('!3b', 1)", "-ERR user_script:1: alignment 3 is not a power of 2*"),
         ("return {struct.unpack('!4 b i3', struct.pack('!4 b i3', 1, 2))}", "[:1, :2, :7]"),
         ("return struct.pack('>i9', -3):byte(1)", ":0"),
+        ("return struct.unpack('i9', '123456789')", ":-79"),
+        ("return {struct.unpack('i3i2', '\\255\\255\\255\\1\\0')}", "[:-1, :1, :6]"),
         ("return cjson.decode('+1')", ":1"),
+        (
+            "return {cjson.decode('0x1F'), cjson.decode('-0x10'), cjson.decode('0x1.8p3'), cjson.decode('0x.8p4')}",
+            "[:31, :-16, :12, :8]",
+        ),
+        ("return tostring(cjson.decode('0x103.2'))", "\"259.125\""),
+        ("return bit.band(1, {}, 'x')", "-ERR user_script:1: bad argument #3 to 'band' (number expected, got string)*"),
         ("return {cmsgpack.unpack_limit(cmsgpack.pack(1, 2), 0, 0)}", "[:1, :2]"),
         (
             "return cmsgpack.unpack_limit('a', 0, -3)",

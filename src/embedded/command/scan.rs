@@ -24,9 +24,14 @@ struct Scan<'a> {
     no_values: bool,
 }
 
+/// Reads a cursor; nothing at all is the beginning.
+fn parse_cursor(arg: &[u8]) -> Result<u64, Fault> {
+    if arg.is_empty() { Ok(0) } else { parse_u64(arg).ok_or(Fault::CURSOR) }
+}
+
 impl<'a> Scan<'a> {
     fn read(args: &'a [&'a [u8]], at: usize) -> Result<Scan<'a>, Fault> {
-        let cursor = parse_u64(args[at]).ok_or(Fault::CURSOR)?;
+        let cursor = parse_cursor(args[at])?;
         let mut scan = Scan { cursor, pattern: None, count: 10, kind: None, no_values: false };
         let mut rest = args[at + 1..].iter();
         while let Some(arg) = rest.next() {
@@ -48,7 +53,7 @@ impl<'a> Scan<'a> {
 
     /// The scan of one key; without the key all but the cursor is left unread, and the answer is written.
     fn of_key(call: &mut Call<'_>, args: &'a [&'a [u8]]) -> Result<Option<Scan<'a>>, Fault> {
-        parse_u64(args[2]).ok_or(Fault::CURSOR)?;
+        parse_cursor(args[2])?;
         if call.core.db.find(args[1]).is_none() {
             write(call, 0, &[]);
             return Ok(None);

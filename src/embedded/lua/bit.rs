@@ -19,7 +19,8 @@ fn fold(
 ) -> mlua::Result<()> {
     let function = move |lua: &Lua, args: MultiValue| {
         let first = argument(lua, &args, 0, name)?;
-        (1..args.len()).try_fold(first, |result, index| Ok(operation(result, argument(lua, &args, index, name)?)))
+        // From the last argument to the first, which shows where several are wrong.
+        (1..args.len()).rev().try_fold(first, |result, index| Ok(operation(result, argument(lua, &args, index, name)?)))
     };
     module.raw_set(name, lua.create_function(function)?)
 }

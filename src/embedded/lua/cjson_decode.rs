@@ -309,12 +309,33 @@ fn special_number(text: &[u8]) -> Option<(f64, usize)> {
     if starts("nan") {
         return Some((f64::NAN, 3));
     }
-    if starts("0x") {
-        let digits = text[2..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        let value = text[2..2 + digits].iter().filter_map(|byte| char::from(*byte).to_digit(16));
-        return (digits > 0).then(|| (value.fold(0.0, |sum, digit| sum * 16.0 + f64::from(digit)), 2 + digits));
+    if starts("0x") { hexadecimal(text) } else { None }
+}
+
+/// A number as C's `strtod` reads it behind `0x`: hexadecimal digits, perhaps a fraction, perhaps a power of two.
+fn hexadecimal(text: &[u8]) -> Option<(f64, usize)> {
+    let digits = |from: usize| text[from..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let whole = digits(2);
+    let part = if text.get(2 + whole) == Some(&b'.') { digits(3 + whole) } else { 0 };
+    if whole + part == 0 {
+        return None;
     }
-    None
+    let mut length = 2 + whole + if text.get(2 + whole) == Some(&b'.') { 1 + part } else { 0 };
+    let values = text[2..length].iter().filter_map(|byte| char::from(*byte).to_digit(16));
+    let mantissa = values.fold(0.0, |sum, digit| sum * 16.0 + f64::from(digit));
+    let mut exponent = -4 * part as i32;
+    if matches!(text.get(length), Some(b'p' | b'P')) {
+        let sign = usize::from(matches!(text.get(length + 1), Some(b'+' | b'-')));
+        let rest = text.get(length + 1 + sign..).unwrap_or_default();
+        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let power = std::str::from_utf8(&rest[..count]).ok().filter(|digits| !digits.is_empty());
+        if let Some(power) = power {
+            let power = power.parse::<i32>().unwrap_or(9999).min(9999);
+            exponent += if text[length + 1] == b'-' { -power } else { power };
+            length += 1 + sign + count;
+        }
+    }
+    Some((mantissa * 2_f64.powi(exponent), length))
 }
 
 /// What a strict reader refuses: leading zeros and the numbers above.

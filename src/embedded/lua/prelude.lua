@@ -52,8 +52,13 @@ end
 function guarded.unpack(...)
   local t, first, last = ...
   check('unpack', 'table', ...)
-  if (first or last) and (tonumber(last) or #t) - (tonumber(first) or 1) > 1e9 then
-    complain('too many results to unpack')
+  if first ~= nil or last ~= nil then
+    local wrong = first ~= nil and not tonumber(first) and 2 or last ~= nil and not tonumber(last) and 3
+    if wrong then
+      complain("bad argument #" .. wrong .. " to 'unpack' (number expected, got " .. type((select(wrong, ...))) .. ')')
+    elseif (tonumber(last) or #t) - (tonumber(first) or 1) > 1e9 then
+      complain('too many results to unpack')
+    end
   end
   return unpack(...)
 end
@@ -121,7 +126,7 @@ local function caught_wrap(ok, e, ...)
   end
   local value = visible(e)
   if type(value) == 'string' then
-    complain(value)
+    value = origin() .. value
   end
   error(value, 0)
 end

@@ -235,8 +235,9 @@ fn decode_number(option: u8, bytes: Vec<u8>) -> f64 {
         b'f' => f64::from(f32::from_bits(value as u32)),
         b'd' => f64::from_bits(value),
         option if option.is_ascii_lowercase() => {
-            let unused = 64 - 8 * kept.max(1) as u32;
-            ((value << unused) as i64 >> unused) as f64
+            // The shift of C on x86: of sizes beyond eight the sign is looked for in the wrong place.
+            let mask = u64::MAX << ((8 * bytes.len()).wrapping_sub(1) & 63);
+            (if value & mask != 0 { value | mask } else { value }) as i64 as f64
         }
         _ => value as f64,
     }
