@@ -72,10 +72,43 @@ impl Borrow<[u8]> for Member {
     }
 }
 
+/// A run of members in order.
+#[derive(Clone, Debug, Default)]
+struct Chunk {
+    members: Vec<Member>,
+    /// The last of them once more, so that a search among chunks does not have to look into each.
+    last: Option<Member>,
+}
+
+impl Chunk {
+    fn new(members: Vec<Member>) -> Chunk {
+        let last = members.last().cloned();
+        Chunk { members, last }
+    }
+
+    fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    fn insert(&mut self, position: usize, member: Member) {
+        if position == self.len() {
+            self.last = Some(member.clone());
+        }
+        self.members.insert(position, member);
+    }
+
+    fn remove(&mut self, position: usize) {
+        self.members.remove(position);
+        if position == self.len() {
+            self.last = self.members.last().cloned();
+        }
+    }
+}
+
 /// Members in order of score, then name.
 #[derive(Clone, Debug)]
 struct Order {
-    chunks: Vec<Vec<Member>>,
+    chunks: Vec<Chunk>,
     /// Fenwick tree of chunk lengths, rebuilt after chunks were split or removed.
     lengths: Vec<u32>,
     stale: bool,
@@ -83,14 +116,14 @@ struct Order {
 
 impl Default for Order {
     fn default() -> Self {
-        Order { chunks: vec![Vec::new()], lengths: vec![1], stale: true }
+        Order { chunks: vec![Chunk::default()], lengths: vec![1], stale: true }
     }
 }
 
 impl Order {
     /// The first chunk whose last member is not below; the last chunk when all are.
     fn chunk_of(&self, below: impl Fn(&Member) -> bool) -> usize {
-        let at = self.chunks.partition_point(|chunk| chunk.last().is_some_and(&below));
+        let at = self.chunks.partition_point(|chunk| chunk.last.as_ref().is_some_and(&below));
         at.min(self.chunks.len() - 1)
     }
 
@@ -98,7 +131,7 @@ impl Order {
         let below = |other: &Member| other.compare(member.score(), member.name()).is_lt();
         let at = self.chunk_of(below);
         let chunk = &mut self.chunks[at];
-        let position = chunk.partition_point(below);
+        let position = chunk.members.partition_point(below);
         chunk.insert(position, member);
         if chunk.len() < CHUNK_MAX {
             return self.count(at, 1);
@@ -106,10 +139,11 @@ impl Order {
         // Appending in order is common; a full last chunk then stays full instead of being halved.
         let appending = position + 1 == chunk.len() && at + 1 == self.chunks.len();
         let half = if appending { CHUNK_MAX - 8 } else { CHUNK_MAX / 2 };
-        let chunk = &mut self.chunks[at];
-        let upper = chunk.split_off(half);
-        chunk.shrink_to_fit();
-        self.chunks.insert(at + 1, upper);
+        let mut lower = std::mem::take(&mut self.chunks[at].members);
+        let upper = lower.split_off(half);
+        lower.shrink_to_fit();
+        self.chunks[at] = Chunk::new(lower);
+        self.chunks.insert(at + 1, Chunk::new(upper));
         self.stale = true;
     }
 
@@ -117,20 +151,22 @@ impl Order {
         let below = |other: &Member| other.compare(score, name).is_lt();
         let at = self.chunk_of(below);
         let chunk = &mut self.chunks[at];
-        let position = chunk.partition_point(below);
+        let position = chunk.members.partition_point(below);
         if position >= chunk.len() {
             return;
         }
         chunk.remove(position);
         let left = chunk.len();
-        let next = self.chunks.get(at + 1).map_or(CHUNK_MAX, Vec::len);
+        let next = self.chunks.get(at + 1).map_or(CHUNK_MAX, Chunk::len);
         if left == 0 && self.chunks.len() > 1 {
             self.chunks.remove(at);
             self.stale = true;
         } else if left + next < CHUNK_MAX / 4 {
             // Two chunks that are nearly empty become one.
             let next = self.chunks.remove(at + 1);
-            self.chunks[at].extend(next);
+            let mut members = std::mem::take(&mut self.chunks[at].members);
+            members.extend(next.members);
+            self.chunks[at] = Chunk::new(members);
             self.stale = true;
         } else {
             self.count(at, -1);
@@ -140,10 +176,10 @@ impl Order {
     /// Bytes of memory that the chunks hold; those of a large set count as full.
     fn footprint(&self) -> usize {
         let chunks = match &*self.chunks {
-            [chunk] => block(size_of::<Member>() * chunk.capacity()),
+            [chunk] => block(size_of::<Member>() * chunk.members.capacity()),
             chunks => chunks.len() * block(size_of::<Member>() * CHUNK_MAX),
         };
-        chunks + block(size_of::<Vec<Member>>() * self.chunks.capacity()) + block(4 * self.lengths.capacity())
+        chunks + block(size_of::<Chunk>() * self.chunks.capacity()) + block(4 * self.lengths.capacity())
     }
 
     /// Adds to the length of a chunk in the Fenwick tree.
@@ -175,7 +211,7 @@ impl Order {
     /// Members in the chunks before one.
     fn before(&self, chunk: usize) -> usize {
         if self.stale {
-            return self.chunks[..chunk].iter().map(Vec::len).sum();
+            return self.chunks[..chunk].iter().map(Chunk::len).sum();
         }
         let mut at = chunk;
         let mut sum = 0;
@@ -212,7 +248,7 @@ impl Order {
 
     fn rank_where(&self, below: impl Fn(&Member) -> bool) -> usize {
         let chunk = self.chunk_of(&below);
-        self.before(chunk) + self.chunks[chunk].partition_point(below)
+        self.before(chunk) + self.chunks[chunk].members.partition_point(below)
     }
 }
 
@@ -290,21 +326,21 @@ impl Zset {
     /// The members of a range of ranks in ascending order.
     pub fn range(&self, ranks: Range<usize>) -> impl Iterator<Item = &Member> {
         let (chunk, position) = self.order.locate(ranks.start);
-        let first = self.order.chunks[chunk].get(position..).unwrap_or_default();
-        let rest = self.order.chunks[chunk + 1..].iter().flatten();
+        let first = self.order.chunks[chunk].members.get(position..).unwrap_or_default();
+        let rest = self.order.chunks[chunk + 1..].iter().flat_map(|chunk| &chunk.members);
         first.iter().chain(rest).take(ranks.end.saturating_sub(ranks.start))
     }
 
     /// The members of a range of ranks in descending order.
     pub fn range_back(&self, ranks: Range<usize>) -> impl Iterator<Item = &Member> {
         let (chunk, position) = self.order.locate(ranks.end);
-        let last = self.order.chunks[chunk].get(..position).unwrap_or_default();
-        let rest = self.order.chunks[..chunk].iter().rev().flat_map(|chunk| chunk.iter().rev());
+        let last = self.order.chunks[chunk].members.get(..position).unwrap_or_default();
+        let rest = self.order.chunks[..chunk].iter().rev().flat_map(|chunk| chunk.members.iter().rev());
         last.iter().rev().chain(rest).take(ranks.end.saturating_sub(ranks.start))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.order.chunks.iter().flatten()
+        self.order.chunks.iter().flat_map(|chunk| &chunk.members)
     }
 
     /// The member at a position of the unordered table, for scans and random picks.
