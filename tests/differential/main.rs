@@ -1,7 +1,8 @@
 //! Random commands and scripts, sent to our store and to a real `redis-server`, must be answered alike.
 //!
-//! `cargo test --test differential` runs for a short while from a seed of the clock. `ONESEAT_SEED=N` repeats one case,
-//! `ONESEAT_SECONDS=N` looks for longer. A failing case is made as short as it gets and printed with its seed.
+//! `cargo test --test differential` runs the same cases each time. `ONESEAT_SECONDS=N` tries others for so long, from a
+//! seed of the clock, and `ONESEAT_SEED=N` repeats one. A failing case is made as short as it gets and printed with its
+//! seed.
 
 mod case;
 #[path = "../model/dice.rs"]
@@ -18,7 +19,8 @@ use std::time::{Duration, Instant, SystemTime};
 use case::Case;
 use pair::Pair;
 
-const SECONDS: u64 = 20;
+/// Cases of a run that was not asked for more.
+const CASES: u64 = 2_000;
 /// Differences after which looking ends.
 const FOUND_MAX: usize = 8;
 
@@ -26,13 +28,13 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Looks for a difference until the time is over; a seed that is given is tried alone.
-fn look(what: &str, make: impl Fn(u64) -> Case, seconds: u64) {
+/// Looks for differences; a seed that is given is tried alone.
+fn look(what: &str, make: impl Fn(u64) -> Case) {
     let mut pair = Pair::start();
-    let asked = setting("ONESEAT_SEED");
+    let (asked, seconds) = (setting("ONESEAT_SEED"), setting("ONESEAT_SECONDS"));
     let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("the clock is past 1970");
-    let first = asked.unwrap_or(clock.as_secs() % 1_000_000_000 * 1000);
-    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let first = asked.unwrap_or(seconds.map_or(1, |_| clock.as_secs() % 1_000_000_000 * 1000));
+    let deadline = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut cases = 0;
     let mut found: Vec<String> = Vec::new();
     for seed in first.. {
@@ -43,7 +45,8 @@ fn look(what: &str, make: impl Fn(u64) -> Case, seconds: u64) {
             let difference = pair.run(&case).map_or("it differs only now and then".into(), |found| found.to_string());
             found.push(format!("ONESEAT_SEED={seed}\n{case}{difference}\n"));
         }
-        if asked.is_some() || found.len() == FOUND_MAX || Instant::now() > deadline {
+        let is_over = deadline.map_or(cases == CASES, |deadline| Instant::now() > deadline);
+        if asked.is_some() || found.len() == FOUND_MAX || is_over {
             break;
         }
     }
@@ -53,10 +56,10 @@ fn look(what: &str, make: impl Fn(u64) -> Case, seconds: u64) {
 
 #[test]
 fn commands_are_answered_as_by_redis() {
-    look("commands", Case::of_commands, setting("ONESEAT_SECONDS").unwrap_or(SECONDS) / 2);
+    look("commands", Case::of_commands);
 }
 
 #[test]
 fn scripts_are_answered_as_by_redis() {
-    look("scripts", Case::of_scripts, setting("ONESEAT_SECONDS").unwrap_or(SECONDS) / 2);
+    look("scripts", Case::of_scripts);
 }
