@@ -30,8 +30,10 @@ const PRELUDE: &str = include_str!("prelude.lua");
 const KILLED: &str = "Script killed by user with SCRIPT KILL...";
 /// Bytes that scripts may hold unless the options say otherwise.
 const LUA_BYTES_MAX: usize = 512 * 1024 * 1024;
-/// Runs of scripts between two steps of the garbage collector, as many as in Redis.
-const RUNS_PER_STEP: u32 = 50;
+/// Runs of scripts between two turns of the garbage collector, and the steps of one kilobyte that such a turn takes at
+/// most; both as in Redis.
+const RUNS_PER_COLLECTION: u32 = 50;
+const STEPS_PER_COLLECTION: u32 = 50;
 /// Instructions between two looks at the limits.
 const LOOK_EVERY: u32 = 10_000;
 
@@ -193,13 +195,15 @@ impl Host {
         result.unwrap_or_else(|error| Err(self.fatal(script, &error)))
     }
 
-    /// Goes on collecting garbage a little, as Redis does, so that it does not pile up to twice what is in use.
+    /// Goes on collecting garbage now and then, as Redis does, so that it does not pile up to what is in use.
     fn collect_garbage(&self) {
         let runs = self.runs.get() + 1;
-        self.runs.set(runs % RUNS_PER_STEP);
-        if runs == RUNS_PER_STEP
-            && let Err(error) = self.lua.gc_step()
-        {
+        self.runs.set(runs % RUNS_PER_COLLECTION);
+        if runs < RUNS_PER_COLLECTION {
+            return;
+        }
+        let mut steps = (0..STEPS_PER_COLLECTION).map(|_| self.lua.gc_step());
+        if let Some(Err(error)) = steps.find(|step| !matches!(step, Ok(false))) {
             tracing::error!(%error, "the garbage of scripts could not be collected");
         }
     }
