@@ -1,7 +1,8 @@
 //! The embedded store beside the real `redis-server`, through the same client, in one run: rate and processor time.
 //!
 //! `cargo bench --bench store`. Both servers are processes of their own on unix sockets; `redis-benchmark` asks them in
-//! turns, and last the client library logs users in. What counts are the ratios: the rates are this machine's.
+//! turns, and last the client library logs users in. What counts are the ratios: the rates are this machine's. With
+//! `ONESEAT_DURABLE=1` both keep an append-only file.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use oneseat::embedded::aof::AppendOnly;
 use oneseat::embedded::{Server, ServerOptions};
 use oneseat::id::{Name, Sid, Uid};
 use oneseat::script::catalogue::{Catalogue, Script};
@@ -38,9 +40,15 @@ fn main() {
     }
 }
 
+/// Whether both servers keep an append-only file, synced every second.
+fn is_durable() -> bool {
+    std::env::var_os("ONESEAT_DURABLE").is_some()
+}
+
 /// The embedded store as a process of its own, until its standard input ends.
 fn serve(socket: &str) {
-    let options = ServerOptions { socket: socket.into(), ..ServerOptions::default() };
+    let append_only = is_durable().then(|| AppendOnly::new(format!("{socket}.appendonlydir").into()));
+    let options = ServerOptions { socket: socket.into(), append_only, ..ServerOptions::default() };
     let _server = Server::start(options).expect("the embedded store starts");
     std::io::stdin().read_to_end(&mut Vec::new()).expect("standard input ends some day");
 }
@@ -258,7 +266,9 @@ fn measure() {
     let mut embedded = Command::new(std::env::current_exe().expect("this program has a path"));
     embedded.arg("serve").arg(&ours);
     let mut redis = Command::new("redis-server");
-    redis.args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"]).arg(&theirs);
+    let append_only = if is_durable() { "yes" } else { "no" };
+    redis.args(["--port", "0", "--save", "", "--appendonly", append_only, "--unixsocket"]).arg(&theirs);
+    redis.arg("--dir").arg(folder.path());
     let stores = [Store::start(embedded, ours, &catalogue), Store::start(redis, theirs, &catalogue)];
     stores.iter().for_each(|store| subscribe(&store.socket));
     let cases = cases(&catalogue);
