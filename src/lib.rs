@@ -15,7 +15,7 @@
 //! | rules | [`script`] | the catalogue, keys, arguments, effects, and the only way to Redis |
 //! | state | [`session`] | the local map, mailboxes, the clock of silence, sessions that ended |
 //! | bytes | [`wire`] | frames, message ids, reply codes |
-//! | store | [`embedded`] | a Redis-compatible engine; knows nothing of sessions |
+//! | store | [`embedded`] | a Redis-compatible engine with an append-only file; knows nothing of sessions |
 //! | base | [`config`], [`digest`], [`error`], [`id`], [`log`], [`metric`], [`readiness`], [`reason`] | words |
 //!
 //! Imports run downward; `wire` and `session` meet only in `gateway`. `tests/tidy.rs` enforces it.

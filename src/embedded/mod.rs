@@ -6,7 +6,7 @@
 //!
 //! Follow one request: [`server`] reads it, `resp` cuts it into arguments, `engine` checks it against `table`, a
 //! function in `command` works on `keyspace` and writes its reply with `reply`. Scripts take the same way from
-//! `lua/redis`. What is not here (blocking commands, consumer groups, bits, geo, HyperLogLog, SORT, functions, more
+//! `lua/redis`. What a request changed is in the append-only file (`aof`) before its reply goes out. What is not here (blocking commands, consumer groups, bits, geo, HyperLogLog, SORT, functions, more
 //! than one database, replication, eviction) is answered as an unknown command; use an external Redis for it. The
 //! whole list is in `COMMANDS.md`; Redis' own tests hold the rest (`tests/upstream.rs`).
 
