@@ -38,6 +38,7 @@ pub fn watch(sockets: &Sockets, looked: &Cell<Instant>, overdue: bool) -> Verdic
     }
     let mut verdict = Verdict::GoOn;
     let mut landing = vec![0; 16 * 1024];
+    let mut at_work = Vec::new();
     for _ in 0..sockets.waiting() {
         let Some((id, readable)) = sockets.next_ready() else { break };
         let Some(shared) = sockets.connection(id) else {
@@ -45,6 +46,7 @@ pub fn watch(sockets: &Sockets, looked: &Cell<Instant>, overdue: bool) -> Verdic
         };
         // The script's own connection is at work further up.
         let Ok(mut connection) = shared.try_borrow_mut() else {
+            at_work.push(id);
             continue;
         };
         let mut progress = Progress::Sent;
@@ -61,12 +63,15 @@ pub fn watch(sockets: &Sockets, looked: &Cell<Instant>, overdue: bool) -> Verdic
                 verdict = Verdict::Kill;
             }
         }
+        // What the script has published so far goes out when it has ended, and is written down.
+        let has_mail = sockets.core.borrow().mail.contains(&id);
         if progress == Progress::Gone {
             sockets.close(&mut connection);
-        } else {
+        } else if !has_mail {
             sockets.flush(&mut connection);
         }
     }
+    at_work.into_iter().for_each(|id| sockets.serve_again(id));
     if sockets.is_stopping() { Verdict::Kill } else { verdict }
 }
 

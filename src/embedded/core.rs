@@ -87,6 +87,8 @@ pub struct Core {
     pub lua_bytes: usize,
     /// Somebody asked the store to end.
     pub shutdown: bool,
+    /// A script was ended in its middle, after it wrote: the store ends, and nothing more is built upon what is there.
+    pub halved: bool,
     next_client: ClientId,
 }
 
@@ -114,6 +116,7 @@ impl Core {
             cached_scripts: 0,
             lua_bytes: 0,
             shutdown: false,
+            halved: false,
             next_client: 1,
         };
         core.clients.insert(LOCAL, Client::new(LOCAL, now_us));

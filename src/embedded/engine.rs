@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
+use super::aof::Fsync;
 use super::client::{ClientId, LOCAL, ReplyMode};
 use super::clock::EngineClock;
 use super::core::{Core, Tally};
@@ -99,7 +100,7 @@ impl Engine {
         let mailed = self.core.borrow().mail.len();
         let outcome = contain(args, || self.route(id, args, out));
         let mut core = self.core.borrow_mut();
-        if core.db.changing {
+        if core.db.changing || core.halved {
             core.shutdown = true;
             core.db.effects.abandon();
         }
@@ -194,7 +195,14 @@ impl Core {
     /// Ends the unit of the request that just ran. Its reply waits until the unit is settled, and so do the messages
     /// that it sent to others, who stand in `mail` from a position on.
     fn close_unit(&mut self, mailed: usize) {
-        let Some(position) = self.db.effects.close() else { return };
+        // Under `always` nobody is shown what a crash could take back, not even a reader.
+        let is_strict = self.config.append_only && self.config.fsync == Fsync::Always && self.log.trouble.is_none();
+        let Some(position) = self.db.effects.close() else {
+            let position = if is_strict { self.db.effects.position() } else { 0 };
+            let client = self.client();
+            client.held_until = client.held_until.max(position);
+            return;
+        };
         for id in self.mail[mailed.min(self.mail.len())..].iter().chain([&self.current]) {
             if let Some(client) = self.clients.get_mut(id) {
                 client.held_until = position;
@@ -218,7 +226,7 @@ pub(super) fn run_plain(core: &mut Core, spec: &'static Spec, args: &[&[u8]], ou
         }
     };
     // A script may have caught the panic of a command before this one.
-    if core.db.changing {
+    if core.db.changing || core.halved {
         return Err(Fault::INTERNAL);
     }
     let is_write = spec.has(flag::WRITE);

@@ -4,7 +4,7 @@
 //! Nobody is read from without end in one pass, and nobody's unread replies grow without bound.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::os::unix::net::UnixListener as StdListener;
 use std::rc::Rc;
@@ -43,7 +43,7 @@ pub struct Sockets {
     /// what the poll has reported once it does not report again.
     ready: RefCell<VecDeque<(ClientId, bool)>>,
     /// Clients whose replies wait for the append-only file.
-    held: RefCell<Vec<ClientId>>,
+    held: RefCell<HashSet<ClientId, RandomState>>,
     /// Memory for the next replies, so that idle clients hold none.
     spare: RefCell<Vec<u8>>,
     /// Set by another thread to end the loop.
@@ -130,7 +130,12 @@ impl Sockets {
             return;
         };
         if client.held_until > settled {
-            self.held.borrow_mut().push(connection.id);
+            let is_too_much = client.outbox.buffer.len() > limit;
+            drop(core);
+            if is_too_much {
+                return self.close(connection);
+            }
+            self.held.borrow_mut().insert(connection.id);
             return;
         }
         let progress = connection.write(&mut client.outbox.buffer, &mut self.spare.borrow_mut(), limit);
@@ -164,6 +169,16 @@ impl Sockets {
                 self.flush(&mut connection.borrow_mut());
             }
         }
+    }
+
+    /// Whether replies to a client that has closed its side still wait for the append-only file; it is closed once
+    /// they are sent.
+    fn is_held(&self, id: ClientId) -> bool {
+        let mut core = self.core.borrow_mut();
+        let settled = core.log.settled;
+        let Some(client) = core.clients.get_mut(&id) else { return false };
+        client.closing |= client.held_until > settled;
+        client.held_until > settled
     }
 
     pub fn close(&self, connection: &mut Connection) {
@@ -294,7 +309,7 @@ impl EventLoop {
             }
             self.run_requests(&mut connection);
             connection.parser.return_memory(&mut self.spare);
-            if progress == Progress::Gone {
+            if progress == Progress::Gone && !self.sockets.is_held(id) {
                 self.sockets.close(&mut connection);
                 return;
             }
@@ -307,7 +322,7 @@ impl EventLoop {
         let mut out = {
             let mut core = self.sockets.core.borrow_mut();
             let now_us = core.now_us;
-            let Some(client) = core.clients.get_mut(&id) else {
+            let Some(client) = core.clients.get_mut(&id).filter(|client| !client.closing) else {
                 return;
             };
             client.last_seen_us = now_us;

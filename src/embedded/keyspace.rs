@@ -229,7 +229,7 @@ impl Keyspace {
         let changing = self.changing;
         if let Some((key, _)) = self.remove_at(index) {
             self.expired += 1;
-            self.effects.add(&[b"DEL", &key]);
+            self.effects.expire(&key);
             self.spoil(&key);
             self.note(class::EXPIRED, "expired", &key);
         }

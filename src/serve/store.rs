@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Config;
+use crate::embedded::aof::load::LoadError;
 use crate::embedded::aof::{AppendOnly, Fsync};
 use crate::embedded::{EngineOptions, Server, ServerError, ServerOptions};
 use crate::error::{Exit, Fatal};
@@ -79,8 +80,12 @@ fn refused(error: ServerError, place: &str) -> Fatal {
                 .because(error)
                 .hint("the path of a unix socket has at most 107 bytes; name a shorter data.dir")
         }
-        ServerError::Load(error) => Fatal::new(Exit::DataUnusable, "the embedded store cannot be read")
-            .because(error)
-            .hint("`oneseat store check` says more, `oneseat store check --fix` mends what can be mended"),
+        ServerError::Load(error) => {
+            let hint = match error {
+                LoadError::Damaged { .. } => "`oneseat store check --fix` cuts it back to there and keeps the rest",
+                _ => "`oneseat store check` reads the same files; another data.dir begins an empty store",
+            };
+            Fatal::new(Exit::DataUnusable, "the embedded store cannot be read").because(error).hint(hint)
+        }
     }
 }

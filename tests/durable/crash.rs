@@ -205,11 +205,32 @@ fn a_script_that_the_end_of_the_store_cuts_short_leaves_nothing() {
     let store = Store::on(&disk, Fsync::Always).expect("an empty disk");
     let mut client = store.client();
     client.line("SET before 1");
+    client.send(&[b"MULTI"]);
     client.send(&[b"EVAL", b"redis.call('set', 'half', '1') while true do end", b"0"]);
+    client.send(&[b"SET", b"half2", b"1"]);
+    client.send(&[b"EXEC"]);
+    client.send(&[b"RENAME", b"half", b"half3"]);
     let mut other = store.client();
     other.send(&[b"PING"]);
     store.stop();
     let store = Store::on(&disk, Fsync::Always).expect("it starts");
     let mut client = store.client();
-    assert_eq!(client.line("EXISTS before half"), ":1");
+    assert_eq!(client.line("EXISTS before half half2 half3"), ":1");
+}
+
+/// Its old deadline is told before the new value, also when nobody had looked at the key since it was over.
+#[test]
+fn a_value_with_a_deadline_outlives_the_expired_one_before_it() {
+    let disk = FaultyDisk::default();
+    let store = Store::on(&disk, Fsync::Always).expect("an empty disk");
+    let mut client = store.client();
+    // One write, so that nothing comes between the script and what follows it.
+    let script = "redis.call('set', 'key', 'old', 'px', '1') local t = os.clock() while os.clock() < t + 0.01 do end";
+    let mut requests = format!("*3\r\n$4\r\nEVAL\r\n${}\r\n{script}\r\n$1\r\n0\r\n", script.len());
+    requests += "SETEX key 1000 new\r\n";
+    client.send_raw(requests.as_bytes());
+    assert_eq!([client.reply(), client.reply()], ["nil", "+OK"]);
+    store.stop();
+    let store = Store::on(&disk, Fsync::Always).expect("it starts");
+    assert_eq!(store.client().line("GET key"), "\"new\"");
 }

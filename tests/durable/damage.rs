@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use crate::store::{EVERYTHING, Store};
+use crate::store::{EVERYTHING, Store, wait_until};
 
 const FILE: &str = "appendonly.aof.1.incr.aof";
 
@@ -185,6 +185,21 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
     ];
     let fixed = proptest::sample::select(fixed.to_vec()).prop_map(<[u8]>::to_vec);
     prop_oneof![6 => fixed, 1 => vec(any::<u8>(), 0..30)]
+}
+
+#[test]
+fn a_base_that_is_cut_short_refuses_the_start() {
+    let (folder, _) = small_store();
+    let store = Store::at(folder.path()).expect("it starts");
+    let mut client = store.client();
+    client.line("BGREWRITEAOF");
+    wait_until("the rewrite ends", || client.line("INFO persistence").contains("aof_rewrites:1"));
+    store.stop();
+    let base = folder.path().join("appendonly.aof.1.base.aof");
+    let bytes = fs::read(&base).expect("the base is there");
+    fs::write(&base, &bytes[..bytes.len() - 5]).expect("it can be written");
+    let error = Store::at(folder.path()).err().expect("it is damaged").to_string();
+    assert!(error.contains("appendonly.aof.1.base.aof is damaged at byte 0"), "{error}");
 }
 
 #[test]

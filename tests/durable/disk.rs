@@ -24,6 +24,7 @@ struct State {
     /// Bytes that may still be appended.
     room: Option<usize>,
     sync_failures: usize,
+    folder_sync_failures: usize,
     syncs: usize,
 }
 
@@ -79,6 +80,11 @@ impl FaultyDisk {
     /// Lets the next syncs fail, as a broken device does: what was not synced is gone.
     pub fn fail_syncs(&self, count: usize) {
         self.state().sync_failures = count;
+    }
+
+    /// Lets the next syncs of folders fail.
+    pub fn fail_folder_syncs(&self, count: usize) {
+        self.state().folder_sync_failures = count;
     }
 
     pub fn syncs(&self) -> usize {
@@ -197,6 +203,10 @@ impl Disk for FaultyDisk {
 
     fn sync_folder(&self, _: &Path) -> io::Result<()> {
         let mut state = self.state();
+        if state.folder_sync_failures > 0 {
+            state.folder_sync_failures -= 1;
+            return Err(io::Error::other("input/output error"));
+        }
         state.synced_names = state.names.clone();
         Ok(())
     }

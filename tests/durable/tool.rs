@@ -108,6 +108,16 @@ fn a_bad_import_names_the_place_and_leaves_the_store_as_it_was() {
 }
 
 #[test]
+fn an_import_counts_relative_deadlines_from_now() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let file = folder.path().join("commands.resp");
+    fs::write(&file, b"*4\r\n$5\r\nSETEX\r\n$1\r\na\r\n$4\r\n1000\r\n$1\r\nx\r\n").expect("written");
+    assert!(run(folder.path(), &["import", file.to_str().expect("a plain path")]).status.success());
+    let store = Store::at(&folder.path().join("appendonlydir")).expect("it starts");
+    assert!(store.client().line("TTL a").trim_start_matches(':').parse::<i64>().is_ok_and(|left| left > 900));
+}
+
+#[test]
 fn a_missing_store_is_told_with_the_way_to_name_it() {
     let folder = TempDir::new().expect("a temporary folder");
     let data = folder.path().join("nowhere");

@@ -89,3 +89,52 @@ fn under_everysec_a_failed_sync_loses_nothing_that_memory_has() {
     let store = Store::on(&crashed, Fsync::Always).expect("it starts");
     assert_eq!(store.client().line("EXISTS first more after"), ":3");
 }
+
+#[test]
+fn a_sync_that_fails_for_a_rewrite_is_not_forgotten() {
+    let disk = FaultyDisk::default();
+    let store = Store::on(&disk, Fsync::Everysec).expect("an empty disk");
+    let mut client = store.client();
+    client.line("SET first 1");
+    wait_until("the first second is synced", || disk.is_synced());
+    disk.fail_syncs(1);
+    client.line("SET second 1");
+    client.line("BGREWRITEAOF");
+    wait_until("all is safe again", || client.line("SET third 1") == "+OK" && disk.is_synced());
+    let crashed = disk.crash(&mut Dice::new(1));
+    let store = Store::on(&crashed, Fsync::Always).expect("it starts");
+    assert_eq!(store.client().line("EXISTS first second third"), ":3");
+}
+
+#[test]
+fn starting_over_survives_failures_of_its_own() {
+    for seed in 1..=4 {
+        let disk = FaultyDisk::default();
+        let store = Store::on(&disk, Fsync::Always).expect("an empty disk");
+        let mut client = store.client();
+        client.line("SET first 1");
+        disk.fail_folder_syncs(1);
+        disk.fail_syncs(1);
+        // Its reply waits until new files are safe, at the second attempt.
+        assert_eq!(client.line("SET second 1"), "+OK");
+        wait_until("writes are taken again", || client.line("SET third 1") == "+OK");
+        let crashed = disk.crash(&mut Dice::new(seed));
+        let store = Store::on(&crashed, Fsync::Always).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert_eq!(store.client().line("EXISTS first second third"), ":3", "seed {seed}");
+    }
+}
+
+#[test]
+fn a_client_that_closes_its_side_still_gets_its_reply() {
+    use std::io::{Read, Write};
+    let disk = FaultyDisk::default();
+    let store = Store::on(&disk, Fsync::Always).expect("an empty disk");
+    for number in 0..50 {
+        let mut stream = std::os::unix::net::UnixStream::connect(&store.socket).expect("the store listens");
+        stream.write_all(format!("SET key {number}\r\n").as_bytes()).expect("the store reads");
+        stream.shutdown(std::net::Shutdown::Write).expect("one side closes");
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).expect("the store answers and closes");
+        assert_eq!(reply, "+OK\r\n");
+    }
+}

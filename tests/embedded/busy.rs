@@ -71,3 +71,20 @@ fn the_store_stops_under_an_endless_script() {
     drop(store);
     assert!(other.is_closed());
 }
+
+/// The loop looked at that socket while the script ran, and must not forget that it had something to read.
+#[test]
+fn what_a_client_sends_during_its_own_script_is_answered_after_it() {
+    both(|store| {
+        let (mut looping, mut other) = (store.client(), store.client());
+        assert_eq!(other.line("CONFIG SET busy-reply-threshold 20"), "+OK");
+        looping.send(&[b"EVAL", b"while true do end", b"0"]);
+        assert!(wait_until_busy(&mut other).starts_with("-BUSY"));
+        looping.send(&[b"PING"]);
+        // Some more looks of the loop at its sockets.
+        (0..20).for_each(|_| assert!(other.line("GET a").starts_with("-BUSY")));
+        assert_eq!(other.line("SCRIPT KILL"), "+OK");
+        assert!(looping.reply().starts_with("-ERR Script killed by user"));
+        assert_eq!(looping.reply(), "+PONG");
+    });
+}

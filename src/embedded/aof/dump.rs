@@ -53,7 +53,7 @@ pub fn write(db: &Keyspace, file: &dyn DiskFile, form: Form, go_on: impl Fn() ->
         if !go_on() {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "the store is stopping"));
         }
-        if told.elapsed() >= PROGRESS_EVERY {
+        if form == Form::Checked && told.elapsed() >= PROGRESS_EVERY {
             told = Instant::now();
             let percent = 100 * index / db.len().max(1);
             tracing::info!(percent, keys = index, "the append-only file is being rewritten");
@@ -120,7 +120,7 @@ fn write_stream(into: &mut Vec<u8>, key: &[u8], stream: &Stream) {
         let args: Vec<&[u8]> = words.chain(entry.iter().map(|(_, item)| item)).collect();
         write_command(into, &args);
     }
-    let (added, deleted) = (stream.entries_added.to_string(), stream.max_deleted_id.to_string());
+    let (added, deleted) = (stream.entries_added.min(i64::MAX as u64).to_string(), stream.max_deleted_id.to_string());
     write_command(
         into,
         &[b"XSETID", key, last.as_bytes(), b"ENTRIESADDED", added.as_bytes(), b"MAXDELETEDID", deleted.as_bytes()],

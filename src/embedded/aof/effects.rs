@@ -12,6 +12,8 @@ pub struct Effects {
     /// Commands of the running request.
     unit: Vec<u8>,
     commands: usize,
+    /// Those of them that only remove keys whose time was over.
+    expirations: usize,
     /// The running command has told its effect itself.
     told: bool,
     /// Units that nobody has taken yet.
@@ -34,6 +36,14 @@ impl Effects {
         }
     }
 
+    /// Adds that a key's time was over.
+    pub fn expire(&mut self, key: &[u8]) {
+        if self.enabled {
+            self.expirations += 1;
+            self.add(&[b"DEL", key]);
+        }
+    }
+
     /// Adds an effect in the place of the running command, whose own words would not give the same again: they depend
     /// on the time, on chance, or on how this engine stores or prints something.
     pub fn tell(&mut self, args: &[&[u8]]) {
@@ -51,10 +61,11 @@ impl Effects {
     /// Forgets the running request.
     pub fn abandon(&mut self) {
         self.unit.clear();
-        self.commands = 0;
+        (self.commands, self.expirations) = (0, 0);
     }
 
-    /// Ends the running request; its place in the history when it changed something.
+    /// Ends the running request; its place in the history when it changed something. That keys expired is no change
+    /// that anybody has to wait for: it would be seen again after a crash.
     pub fn close(&mut self) -> Option<u64> {
         if self.commands == 0 {
             return None;
@@ -64,9 +75,15 @@ impl Effects {
         self.units.extend_from_slice(if several { MULTI } else { b"" });
         self.units.append(&mut self.unit);
         self.units.extend_from_slice(if several { EXEC } else { b"" });
-        self.commands = 0;
         self.position += (self.units.len() - before) as u64;
-        Some(self.position)
+        let only_expired = self.expirations == self.commands;
+        (self.commands, self.expirations) = (0, 0);
+        (!only_expired).then_some(self.position)
+    }
+
+    /// Bytes of all units so far.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// Moves the closed units behind what is in `into`.

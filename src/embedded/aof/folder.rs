@@ -121,7 +121,9 @@ impl StoreFolder {
         };
         let files = self.manifest()?.parts().map(|part| self.folder.join(&part.name)).collect::<Vec<_>>();
         let mut kept = Vec::new();
-        for path in files.into_iter().skip_while(|path| *path != file) {
+        let damaged = files.iter().position(|path| *path == file).unwrap_or(0);
+        // From the end on, so that whatever interrupts this leaves no gap in the middle.
+        for path in files.into_iter().skip(damaged).rev() {
             let offset = if path == file { offset } else { 0 };
             let bytes = LocalDisk.length(&path).map_err(|error| self.failed(error))? - offset;
             if bytes > 0 {
@@ -161,9 +163,8 @@ impl StoreFolder {
     fn replace(&self, core: &Core) -> io::Result<()> {
         LocalDisk.create_folder(&self.folder)?;
         let before = Manifest::find(&LocalDisk, &self.folder)?;
-        let after = Manifest { base: Some(before.next_base()), increments: vec![before.next_increment()] };
-        let base = after.base.iter().map(|part| self.folder.join(&part.name)).next().unwrap_or_default();
-        write_base(&core.db, &LocalDisk, &base, || true)?;
+        let after = before.after(1);
+        write_base(&core.db, &LocalDisk, &after.base_path(&self.folder), || true)?;
         let increment = LocalDisk.append_to(&after.current(&self.folder).unwrap_or_default())?;
         increment.truncate(0)?;
         increment.sync()?;

@@ -148,7 +148,7 @@ pub fn find_batch(bytes: &[u8], from: usize) -> Option<usize> {
         Frame::Batch { line, length, crc } => {
             let from = at + line;
             let batch = from.checked_add(length).and_then(|to| bytes.get(from..to));
-            batch.is_some_and(|batch| crc32fast::hash(batch) == crc)
+            batch.is_some_and(|batch| !batch.is_empty() && crc32fast::hash(batch) == crc)
         }
         _ => false,
     })

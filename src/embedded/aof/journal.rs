@@ -107,9 +107,13 @@ pub struct Journal {
     syncer: Option<Syncer>,
     syncing: bool,
     sync_at: Instant,
+    /// When the sync under way was begun.
+    sync_began: Instant,
     rewrite: Option<Rewrite>,
     /// How long the owner stopped for the rewrite under way.
     pause: Duration,
+    /// Times that the files were started over, or that it was tried.
+    starts: u64,
     events: Receiver<Event>,
     notify: Notify,
 }
@@ -121,6 +125,10 @@ impl Journal {
         let failed = |source| LoadError::Io { file: options.folder.clone(), source };
         let disk = &*options.disk;
         disk.create_folder(&options.folder).map_err(failed)?;
+        // The folder's own name has to last, too.
+        if let Some(parent) = options.folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            disk.sync_folder(parent).map_err(failed)?;
+        }
         let mut manifest = Manifest::find(disk, &options.folder).map_err(failed)?;
         let loaded = read_back(core, &options, &manifest)?;
         let (mut file_bytes, mut other_bytes) = (loaded.last_bytes, loaded.bytes - loaded.last_bytes);
@@ -158,8 +166,10 @@ impl Journal {
             syncer: None,
             syncing: false,
             sync_at: Instant::now(),
+            sync_began: Instant::now(),
             rewrite: None,
             pause: Duration::ZERO,
+            starts: 0,
             events: receiver,
             notify: Notify { events, wake },
         };
@@ -200,6 +210,9 @@ impl Journal {
     /// Writes and syncs what is left, and ends the threads.
     pub fn finish(mut self, core: &mut Core) {
         self.rewrite = None;
+        while let Ok(event) = self.events.try_recv() {
+            self.hear(core, event);
+        }
         if let Some(trouble) = &mut self.trouble {
             trouble.retry_at = Instant::now();
         }
@@ -237,7 +250,8 @@ impl Journal {
 
     fn write(&mut self, core: &mut Core) {
         if self.unwritten.is_empty() {
-            return self.recovered(core);
+            self.recovered(core);
+            return self.sync_the_rest(core);
         }
         self.batch.clear();
         write_batch(&mut self.batch, &self.unwritten);
@@ -261,9 +275,17 @@ impl Journal {
         self.recovered(core);
     }
 
+    /// Syncs what was written before the policy became `always`.
+    fn sync_the_rest(&mut self, core: &mut Core) {
+        if core.config.fsync == Fsync::Always && self.written > self.synced {
+            let synced = self.file.sync();
+            self.note_synced(core, self.written, synced);
+        }
+    }
+
     /// Hands the file to the thread that syncs, when a second has passed.
     fn sync_if_due(&mut self, fsync: Fsync) {
-        if fsync != Fsync::Everysec || self.syncing || self.written == self.synced {
+        if fsync != Fsync::Everysec || self.syncing || self.written == self.synced || self.trouble.is_some() {
             return;
         }
         let now = Instant::now();
@@ -274,7 +296,7 @@ impl Journal {
         let syncer = self.syncer.get_or_insert_with(|| Syncer::start(notify));
         syncer.sync(Arc::clone(&self.file), self.written);
         self.syncing = true;
-        self.sync_at = now + SECOND;
+        (self.sync_began, self.sync_at) = (now, now + SECOND);
     }
 
     fn note_synced(&mut self, core: &mut Core, position: u64, result: io::Result<()>) {
@@ -282,7 +304,8 @@ impl Journal {
             // A sync that was begun before the files were started over may tell of less than is known.
             Ok(()) => {
                 self.synced = self.synced.max(position);
-                self.unsynced_since = (self.written > self.synced).then(Instant::now);
+                // What was written since is at most as old as the sync.
+                self.unsynced_since = (self.written > self.synced).then_some(self.sync_began);
                 if self.trouble.as_ref().is_some_and(|trouble| !trouble.is_lost) && self.unwritten.is_empty() {
                     self.recovered(core);
                 }
@@ -303,6 +326,10 @@ impl Journal {
                 self.pause = began.elapsed();
             }
             Event::Rewrite(Step::Over(manifest, result)) => self.end_rewrite(core, manifest, result),
+            Event::Rewrite(Step::NotSynced(error)) => {
+                self.rewrite = None;
+                self.note_trouble(core, "sync", &error, true);
+            }
         }
     }
 
@@ -349,7 +376,7 @@ impl Journal {
         let bytes = self.other_bytes + self.file_bytes;
         let config = &core.config;
         let has_grown = config.rewrite_percent > 0
-            && bytes >= config.rewrite_bytes_min
+            && bytes > config.rewrite_bytes_min
             && bytes as u128 * 100 >= u128::from(core.log.base_bytes) * (100 + u128::from(config.rewrite_percent));
         if self.rewrite.is_some() || self.trouble.is_some() || !(has_grown || core.log.rewrite_asked) {
             return;
@@ -374,10 +401,10 @@ impl Journal {
             return Err(io::Error::other("a command panicked amid its changes, so memory is not to be trusted"));
         }
         let (disk, folder) = (&*self.options.disk, &self.options.folder);
-        let mut fresh = Manifest { base: Some(self.manifest.next_base()), increments: Vec::new() };
-        fresh.increments.push(self.manifest.next_increment());
-        let base = fresh.base.iter().map(|part| folder.join(&part.name)).next().unwrap_or_default();
-        let bytes = write_base(&core.db, disk, &base, || true)?;
+        // Names that no earlier attempt has used: what it left may be what the manifest on the disk lists.
+        self.starts += 1;
+        let fresh = self.manifest.after(self.starts);
+        let bytes = write_base(&core.db, disk, &fresh.base_path(folder), || true)?;
         let file = disk.append_to(&fresh.current(folder).unwrap_or_default())?;
         file.truncate(0)?;
         file.sync()?;

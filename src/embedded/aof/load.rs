@@ -89,7 +89,9 @@ pub fn load(
     let mut loaded = Loaded::default();
     for (index, file) in files.iter().enumerate() {
         // A crash between listing a new file and beginning to write to it leaves that one empty.
-        let is_last = lengths[index + 1..].iter().all(|length| *length == 0);
+        // A base was synced before it was listed, so no crash tears it.
+        let is_base = index == 0 && manifest.base.is_some();
+        let is_last = !is_base && lengths[index + 1..].iter().all(|length| *length == 0);
         let torn = replay.file(disk, file, is_last)?;
         loaded.last_bytes = torn.as_ref().map_or(lengths[index], |torn| torn.offset);
         loaded.bytes += loaded.last_bytes;
@@ -107,6 +109,9 @@ fn length(disk: &dyn Disk, file: &Path) -> Result<u64, LoadError> {
 pub fn load_file(core: &mut Core, disk: &dyn Disk, file: &Path) -> Result<Loaded, LoadError> {
     let total = length(disk, file)?;
     let mut replay = Replay::new(core, total, &|| true);
+    // Such a file may hold what counts from now on, as EXPIRE does.
+    replay.core.now_us = EngineClock::System.now_us();
+    replay.core.db.now_ms = replay.core.now_us / 1000;
     let torn = replay.file(disk, file, true)?;
     let bytes = torn.as_ref().map_or(total, |torn| torn.offset);
     Ok(Loaded { commands: replay.commands, bytes, last_bytes: bytes, torn })
@@ -266,11 +271,11 @@ pub fn cut(disk: &dyn Disk, torn: &Torn) -> io::Result<PathBuf> {
     let copy = disk.append_to(&kept)?;
     copy.append(&bytes[(torn.offset as usize).min(bytes.len())..])?;
     copy.sync()?;
-    let file = disk.append_to(&torn.file)?;
-    file.truncate(torn.offset)?;
-    file.sync()?;
     if let Some(folder) = torn.file.parent() {
         disk.sync_folder(folder)?;
     }
+    let file = disk.append_to(&torn.file)?;
+    file.truncate(torn.offset)?;
+    file.sync()?;
     Ok(kept)
 }

@@ -105,10 +105,22 @@ impl Manifest {
         self.increments.last().map(|part| folder.join(&part.name))
     }
 
-    /// A new base, after the present one.
-    pub fn next_base(&self) -> Part {
-        let number = self.base.as_ref().map_or(0, |part| part.number) + 1;
+    /// Where the base is.
+    pub fn base_path(&self, folder: &Path) -> PathBuf {
+        self.base.as_ref().map(|part| folder.join(&part.name)).unwrap_or_default()
+    }
+
+    /// A new base, so many after the present one.
+    pub fn next_base(&self, steps: u64) -> Part {
+        let number = self.base.as_ref().map_or(0, |part| part.number) + steps;
         Part { name: format!("{PREFIX}.{number}.base.aof"), number }
+    }
+
+    /// A manifest of a new base and a new incremental file, so many numbers after this one.
+    pub fn after(&self, steps: u64) -> Manifest {
+        let number = self.increments.last().map_or(0, |part| part.number) + steps;
+        let increment = Part { name: format!("{PREFIX}.{number}.incr.aof"), number };
+        Manifest { base: Some(self.next_base(steps)), increments: vec![increment] }
     }
 
     /// A new incremental file, after the present ones.
@@ -129,7 +141,7 @@ mod tests {
         let manifest = Manifest::parse(text).expect("it is one");
         assert_eq!(manifest.parts().map(|part| part.number).collect::<Vec<_>>(), [3, 7]);
         assert_eq!(Manifest::parse(&manifest.text()), Ok(manifest.clone()));
-        assert_eq!(manifest.next_base().name, "appendonly.aof.4.base.aof");
+        assert_eq!(manifest.next_base(1).name, "appendonly.aof.4.base.aof");
         assert_eq!(manifest.next_increment().name, "appendonly.aof.8.incr.aof");
         let error = Manifest::parse("file a seq x type b").expect_err("no number");
         assert!(error.starts_with("line 1"), "{error}");

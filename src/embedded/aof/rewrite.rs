@@ -6,6 +6,7 @@
 //! are all there.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,8 @@ const STACK_BYTES: usize = 8 * 1024 * 1024;
 pub enum Step {
     /// The next file is ready; tell [`Rewrite::switched`] when it is in use.
     Prepared(Arc<dyn DiskFile>),
+    /// The file that is written to could not be synced.
+    NotSynced(io::Error),
     /// It is over: the manifest in force, and the size of the new base or why there is none.
     Over(Manifest, io::Result<u64>),
 }
@@ -51,7 +54,13 @@ impl Rewrite {
         let abandoned = Arc::new(AtomicBool::new(false));
         let work = Work { disk, folder, before: manifest, abandoned: Arc::clone(&abandoned) };
         let thread = std::thread::Builder::new().name("rewrite".into()).stack_size(STACK_BYTES);
-        let thread = thread.spawn(move || work.run(&*current, &wait, &tell))?;
+        let thread = thread.spawn(move || {
+            let run = AssertUnwindSafe(|| work.run(&*current, &wait, &tell));
+            if catch_unwind(run).is_err() {
+                let manifest = Manifest::read(&*work.disk, &work.folder).ok().flatten();
+                tell(Step::Over(manifest.unwrap_or(work.before), Err(io::Error::other("the thread panicked"))));
+            }
+        })?;
         Ok(Rewrite { switched: Some(switched), abandoned, thread: Some(thread) })
     }
 
@@ -90,9 +99,12 @@ impl Work {
         let part = during.next_increment();
         let file = self.folder.join(&part.name);
         during.increments.push(part.clone());
-        // Most of the present file is synced here, so that the owner's own sync at the switch is short.
-        let prepared = current.sync().and_then(|()| {
-            let file = self.disk.append_to(&file)?;
+        // Most of the present file is synced here, so that the owner's own sync at the switch is short. The system
+        // tells of a failure only once, so the owner has to hear of it.
+        if let Err(error) = current.sync() {
+            return tell(Step::NotSynced(error));
+        }
+        let prepared = self.disk.append_to(&file).and_then(|file| {
             file.truncate(0)?;
             during.write(&*self.disk, &self.folder)?;
             Ok(file)
@@ -112,7 +124,7 @@ impl Work {
             }
             return;
         }
-        let mut after = Manifest { base: Some(self.before.next_base()), increments: vec![part] };
+        let mut after = Manifest { base: Some(self.before.next_base(1)), increments: vec![part] };
         let made = self.make_base(&after);
         if made.is_err() {
             after = during;
@@ -129,8 +141,7 @@ impl Work {
             let why = format!("{} ends in the middle of a command at byte {}", torn.file.display(), torn.offset);
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
-        let base = after.base.iter().map(|part| self.folder.join(&part.name)).next().unwrap_or_default();
-        let bytes = write_base(&core.db, &*self.disk, &base, go_on)?;
+        let bytes = write_base(&core.db, &*self.disk, &after.base_path(&self.folder), go_on)?;
         after.write(&*self.disk, &self.folder)?;
         remove_parts(&*self.disk, &self.folder, &self.before);
         Ok(bytes)

@@ -202,12 +202,27 @@ fn side(arg: &[u8]) -> Result<bool, Fault> {
     }
 }
 
+/// Moves an item within its list, which never is empty meanwhile, so that the key keeps its deadline.
+fn rotate(call: &mut Call<'_>, key: &[u8], take_front: bool, put_front: bool) -> Outcome {
+    let db = &mut call.core.db;
+    let Some(list) = db.get_mut::<List>(key)? else { return Ok(()) };
+    let Some(item) = list.pop(take_front) else { return Ok(()) };
+    list.push(&item, put_front);
+    db.touch(key, class::LIST, if take_front { "lpop" } else { "rpop" });
+    db.touch(key, class::LIST, if put_front { "lpush" } else { "rpush" });
+    call.out.bulk(&item);
+    Ok(())
+}
+
 fn move_item(call: &mut Call<'_>, from: &[u8], to: &[u8], take_front: bool, put_front: bool) -> Outcome {
     if call.core.db.get::<List>(from)?.is_none() {
         call.out.null();
         return Ok(());
     }
     call.core.db.get::<List>(to)?;
+    if from == to {
+        return rotate(call, from, take_front, put_front);
+    }
     let item = take(call, from, take_front, 1)?.and_then(|items| items.into_iter().next());
     let Some(item) = item else { return Ok(()) };
     call.core.db.make::<List>(to)?.push(&item, put_front);

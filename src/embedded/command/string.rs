@@ -81,6 +81,8 @@ fn set_options(call: &Call<'_>, args: &[&[u8]]) -> Result<(SetOptions, Deadline)
 fn store(call: &mut Call<'_>, key: &[u8], value: Vec<u8>, when: Deadline) {
     let db = &mut call.core.db;
     if let Deadline::At(at) = when {
+        // A key whose time is over has to be gone before this is told.
+        db.exists(key);
         db.effects.tell(&[b"SET", key, &value, b"PXAT", at.to_string().as_bytes()]);
     }
     db.put(key, Value::Text(value), when == Deadline::Keep);

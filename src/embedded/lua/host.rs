@@ -188,6 +188,7 @@ impl Host {
         if self.limits.ended.take() == Some(KILLED) && core.script.wrote {
             // Only the end of the store kills a script that wrote. Half of what it wanted must not outlive it.
             core.db.effects.abandon();
+            (core.halved, core.shutdown) = (true, true);
         }
         core.script = ScriptRun::default();
         core.lua_bytes = self.lua.used_memory();
