@@ -144,6 +144,62 @@ fn the_libraries_agree_at_their_edges() {
 }
 
 #[test]
+fn replies_have_any_length_and_one_meaning() {
+    check_errors(&[
+        ("return {big_number = '12', map = {a = 1}, set = {a = 1}}", "\"12\""),
+        ("return {verbatim_string = {format = 'txt', string = 'v'}, map = {a = 1}}", "\"v\""),
+        ("return {err = 'A\\nB\\r\\n'}", "-A B"),
+        ("return {{err = '\\nA b\\n\\n'}}", "[- A b]"),
+        ("return {ok = 'A\\n'}", "+A "),
+        ("error('x', 3)", "-ERR x, on @user_script:1."),
+        ("#! lua\nreturn 1", "-ERR Unexpected engine in script shebang: #!"),
+        ("#!lua flags=no-writes,\nreturn 1", "-ERR Unexpected flag in script shebang: "),
+        ("\x1bLua", "-ERR Error compiling script (new function): user_script:1: unexpected symbol near 'char(27)'"),
+        ("return redis.call('echo', 5e18)", "\"5e+18\""),
+        ("return redis.call('xread', 'block', 'x', 'streams', 'a', '0')", "-ERR *"),
+        ("redis.call('rpush', 'many', unpack({1, 2, 3})) return redis.call('llen', 'many')", ":3"),
+        ("return #redis.call('command', 'help') > 0 and #redis.call('slowlog', 'get') < 1000", ":1"),
+    ]);
+    let mut engine = Engine::new(EngineOptions::default());
+    // Each of the values would take one of a few thousand places, were all held at the same time.
+    for (script, length) in [
+        ("local t = {} for i = 1, 20000 do t[i] = 'x' end return t", 20_000),
+        ("local t = {} for i = 1, 20000 do t[i] = {'x'} end t.name = 1 return t", 20_000),
+        ("local t = {} for i = 1, 7700 do t[i] = 'x' end return redis.call('mget', unpack(t))", 7_700),
+    ] {
+        let Reply::Array(items) = engine.execute(&[b"EVAL", script.as_bytes(), b"0"]) else { panic!("{script}") };
+        assert_eq!(items.len(), length, "{script}");
+    }
+    let Reply::Array(items) = engine.execute(&[
+        b"EVAL",
+        b"local t = {} for i = 1, 900 do t[i] = 'x' end for i = 1, 50 do t = {t, unpack(t, 2)} end return t",
+        b"0",
+    ]) else {
+        panic!("the reply is no array");
+    };
+    assert_eq!(items.len(), 900);
+}
+
+#[test]
+fn scripts_may_be_many() {
+    let mut engine = Engine::new(EngineOptions::default());
+    for number in 0..9000 {
+        let script = format!("return {number}");
+        assert_eq!(engine.execute(&[b"EVAL", script.as_bytes(), b"0"]), Reply::Integer(number));
+    }
+    let Reply::Bulk(digest) = engine.execute(&[b"SCRIPT", b"LOAD", b"return 1"]) else { panic!("no digest") };
+    assert_eq!(engine.execute(&[b"EVALSHA", &digest, b"0"]), Reply::Integer(1));
+    assert_eq!(engine.execute(&[b"SCRIPT", b"FLUSH"]), Reply::Status("OK".into()));
+    // What cannot be a digest is missing, whatever stands behind it.
+    for request in [[b"EVALSHA", &*digest, b"0"], [b"EVALSHA", b"short", b"x"]] {
+        let missing = engine.execute(&request);
+        assert!(matches!(&missing, Reply::Error(text) if text.starts_with("NOSCRIPT")), "{missing:?}");
+    }
+    assert_eq!(engine.execute(&[b"EVAL", b"return 2", b"0"]), Reply::Integer(2));
+    assert_eq!(engine.execute(&[b"EVAL", b"return 1", b"0"]), Reply::Integer(1));
+}
+
+#[test]
 fn an_error_without_a_text_is_unknown() {
     let mut engine = Engine::new(EngineOptions::default());
     let Reply::Error(text) = engine.execute(&[b"EVAL", b"error({foo = 1})", b"0"]) else { panic!("it ended well") };

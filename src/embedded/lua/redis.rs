@@ -74,15 +74,15 @@ fn command_words(args: &MultiValue) -> Result<SmallVec<[Word; 16]>, Fault> {
     let word = |value: &Value| match value {
         Value::String(text) => Ok(Word::Text(text.as_bytes())),
         Value::Number(number) => Ok(Word::Number(number_text(*number))),
-        Value::Integer(number) => Ok(Word::Number(number.to_string())),
+        Value::Integer(number) => Ok(Word::Number(number_text(*number as f64))),
         _ => Err(Fault::new("ERR Lua redis lib command arguments must be strings or integers")),
     };
     args.iter().map(word).collect()
 }
 
-/// A number as a command's argument: plain digits while it is an exact integer, else the shortest text.
+/// A number as a command's argument: plain digits while it is a safe integer, else the shortest text.
 fn number_text(number: f64) -> String {
-    const EXACT: f64 = 9007199254740992.0;
+    const EXACT: f64 = 4611686018427387904.0;
     if number.is_nan() {
         return if number.is_sign_negative() { "-nan".into() } else { "nan".into() };
     }
