@@ -96,6 +96,8 @@ fn caught_errors_are_what_redis_hands_out() {
         ),
         ("local function f(n) return pcall(f, n) end return f(1)", ":1"),
         ("local function f() local ok, e = pcall(f) return e end return f()", "\"C stack overflow\""),
+        ("return tostring(redis.pcall('nope').ignore_error_stats_update)", "\"true\""),
+        ("return redis.pcall().ignore_error_stats_update == nil", ":1"),
         ("error('x\\0y')", "-ERR user_script:1: x, on @user_script:1."),
         ("return redis.error_reply('\\r\\nx \\ny\\r\\n')", "-  x y"),
         ("return redis.error_reply('\\nx\\r\\n')", "-ERR x"),
@@ -118,6 +120,7 @@ fn the_libraries_agree_at_their_edges() {
         ("return {struct.unpack('!4 b i3', struct.pack('!4 b i3', 1, 2))}", "[:1, :2, :7]"),
         ("return struct.pack('>i9', -3):byte(1)", ":0"),
         ("return struct.unpack('i9', '123456789')", ":-79"),
+        ("return struct.unpack('c1c0', '3abc')", "\"abc\""),
         ("return {struct.unpack('i3i2', '\\255\\255\\255\\1\\0')}", "[:-1, :1, :6]"),
         ("return cjson.decode('+1')", ":1"),
         (

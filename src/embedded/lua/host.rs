@@ -279,7 +279,7 @@ impl Host {
 
     /// The reply for a script that was ended, or whose error could not be handled in Lua.
     fn fatal(&self, script: &Script, error: &mlua::Error) -> Fault {
-        let (Raised::Fatal(text) | Raised::Command(text) | Raised::Message(text)) = raise::unwrap(error);
+        let (Raised::Fatal(text) | Raised::Command(text, _) | Raised::Message(text)) = raise::unwrap(error);
         Fault::new(format!("ERR {text} script: {}, on @user_script:1.", script.digest))
     }
 }
