@@ -274,7 +274,9 @@ fn check(core: &mut Core, spec: &'static Spec) -> Outcome {
     if client.transaction.is_some() && spec.has(flag::NO_MULTI) {
         return Err(Fault::new("ERR Command not allowed inside a transaction"));
     }
-    if spec.has(flag::DENYOOM) {
+    // A queue takes memory whatever is in it.
+    let queued = client.transaction.is_some() && !spec.has(flag::UNQUEUED);
+    if queued || spec.has(flag::DENYOOM) {
         core.check_memory()?;
     }
     Ok(())

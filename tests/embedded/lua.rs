@@ -96,6 +96,8 @@ fn caught_errors_are_what_redis_hands_out() {
         ),
         ("local function f(n) return pcall(f, n) end return f(1)", ":1"),
         ("local function f() local ok, e = pcall(f) return e end return f()", "\"C stack overflow\""),
+        ("return tostring(redis.pcall('nope').ignore_error_stats_update)", "\"true\""),
+        ("return redis.pcall().ignore_error_stats_update == nil", ":1"),
         ("error('x\\0y')", "-ERR user_script:1: x, on @user_script:1."),
         ("return redis.error_reply('\\r\\nx \\ny\\r\\n')", "-  x y"),
         ("return redis.error_reply('\\nx\\r\\n')", "-ERR x"),
@@ -118,6 +120,7 @@ fn the_libraries_agree_at_their_edges() {
         ("return {struct.unpack('!4 b i3', struct.pack('!4 b i3', 1, 2))}", "[:1, :2, :7]"),
         ("return struct.pack('>i9', -3):byte(1)", ":0"),
         ("return struct.unpack('i9', '123456789')", ":-79"),
+        ("return struct.unpack('c1c0', '3abc')", "\"abc\""),
         ("return {struct.unpack('i3i2', '\\255\\255\\255\\1\\0')}", "[:-1, :1, :6]"),
         ("return cjson.decode('+1')", ":1"),
         (
@@ -141,6 +144,62 @@ fn the_libraries_agree_at_their_edges() {
         ("return redis.acl_check_cmd('config')", ":1"),
         ("return {big_number = '1\\r\\n2'}", "\"1  2\""),
     ]);
+}
+
+#[test]
+fn replies_have_any_length_and_one_meaning() {
+    check_errors(&[
+        ("return {big_number = '12', map = {a = 1}, set = {a = 1}}", "\"12\""),
+        ("return {verbatim_string = {format = 'txt', string = 'v'}, map = {a = 1}}", "\"v\""),
+        ("return {err = 'A\\nB\\r\\n'}", "-A B"),
+        ("return {{err = '\\nA b\\n\\n'}}", "[- A b]"),
+        ("return {ok = 'A\\n'}", "+A "),
+        ("error('x', 3)", "-ERR x, on @user_script:1."),
+        ("#! lua\nreturn 1", "-ERR Unexpected engine in script shebang: #!"),
+        ("#!lua flags=no-writes,\nreturn 1", "-ERR Unexpected flag in script shebang: "),
+        ("\x1bLua", "-ERR Error compiling script (new function): user_script:1: unexpected symbol near 'char(27)'"),
+        ("return redis.call('echo', 5e18)", "\"5e+18\""),
+        ("return redis.call('xread', 'block', 'x', 'streams', 'a', '0')", "-ERR *"),
+        ("redis.call('rpush', 'many', unpack({1, 2, 3})) return redis.call('llen', 'many')", ":3"),
+        ("return #redis.call('command', 'help') > 0 and #redis.call('slowlog', 'get') < 1000", ":1"),
+    ]);
+    let mut engine = Engine::new(EngineOptions::default());
+    // Each of the values would take one of a few thousand places, were all held at the same time.
+    for (script, length) in [
+        ("local t = {} for i = 1, 20000 do t[i] = 'x' end return t", 20_000),
+        ("local t = {} for i = 1, 20000 do t[i] = {'x'} end t.name = 1 return t", 20_000),
+        ("local t = {} for i = 1, 7700 do t[i] = 'x' end return redis.call('mget', unpack(t))", 7_700),
+    ] {
+        let Reply::Array(items) = engine.execute(&[b"EVAL", script.as_bytes(), b"0"]) else { panic!("{script}") };
+        assert_eq!(items.len(), length, "{script}");
+    }
+    let Reply::Array(items) = engine.execute(&[
+        b"EVAL",
+        b"local t = {} for i = 1, 900 do t[i] = 'x' end for i = 1, 50 do t = {t, unpack(t, 2)} end return t",
+        b"0",
+    ]) else {
+        panic!("the reply is no array");
+    };
+    assert_eq!(items.len(), 900);
+}
+
+#[test]
+fn scripts_may_be_many() {
+    let mut engine = Engine::new(EngineOptions::default());
+    for number in 0..9000 {
+        let script = format!("return {number}");
+        assert_eq!(engine.execute(&[b"EVAL", script.as_bytes(), b"0"]), Reply::Integer(number));
+    }
+    let Reply::Bulk(digest) = engine.execute(&[b"SCRIPT", b"LOAD", b"return 1"]) else { panic!("no digest") };
+    assert_eq!(engine.execute(&[b"EVALSHA", &digest, b"0"]), Reply::Integer(1));
+    assert_eq!(engine.execute(&[b"SCRIPT", b"FLUSH"]), Reply::Status("OK".into()));
+    // What cannot be a digest is missing, whatever stands behind it.
+    for request in [[b"EVALSHA", &*digest, b"0"], [b"EVALSHA", b"short", b"x"]] {
+        let missing = engine.execute(&request);
+        assert!(matches!(&missing, Reply::Error(text) if text.starts_with("NOSCRIPT")), "{missing:?}");
+    }
+    assert_eq!(engine.execute(&[b"EVAL", b"return 2", b"0"]), Reply::Integer(2));
+    assert_eq!(engine.execute(&[b"EVAL", b"return 1", b"0"]), Reply::Integer(1));
 }
 
 #[test]

@@ -20,6 +20,11 @@ fn queued_commands_run_together() {
         ("WATCH a", "-ERR WATCH inside MULTI is not allowed"),
         ("DISCARD", "+OK"),
         ("GET a", "\"2\""),
+        ("CONFIG SET maxmemory 1", "+OK"),
+        ("MULTI", "+OK"),
+        ("GET a", "-OOM command not allowed when used memory > 'maxmemory'."),
+        ("EXEC", "-EXECABORT Transaction discarded because of previous errors."),
+        ("CONFIG SET maxmemory 0", "+OK"),
     ]);
 }
 

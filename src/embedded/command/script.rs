@@ -8,8 +8,14 @@ use crate::embedded::lua::host::Invocation;
 use crate::embedded::reply::Output;
 use crate::embedded::spec::Outcome;
 
+/// Length of a SHA-1 in hexadecimal digits; anything else is no script's before the rest is looked at.
+const DIGEST_CHARS: usize = 40;
+
 /// Reads `numkeys key... arg...` behind the script and runs it.
 fn run(engine: &Engine, args: &[&[u8]], out: &mut Output, by_digest: bool, read_only: bool) -> Outcome {
+    if by_digest && args[1].len() != DIGEST_CHARS {
+        engine.host.find(args[1])?;
+    }
     let count = integer(args[2])?;
     if count > args.len() as i64 - 3 {
         return Err(Fault::new("ERR Number of keys can't be greater than number of args"));

@@ -1,6 +1,6 @@
 //! Streams, without consumer groups and without waiting.
 
-use super::{integer, is, positive};
+use super::{integer, is};
 use crate::embedded::aof::effects::Effects;
 use crate::embedded::fault::Fault;
 use crate::embedded::keyspace::class;
@@ -300,7 +300,10 @@ fn read_options(args: &[&[u8]], in_script: bool) -> Result<(usize, usize), Fault
             return Err(Fault::new("ERR BLOCK is not supported by the embedded store"));
         } else if is(arg, "block") {
             // In a script it never waits, as in Redis 7.2 and later.
-            positive(value).map_err(|_| Fault::new("ERR timeout is negative"))?;
+            let given = integer(value).map_err(|_| Fault::new("ERR timeout is not an integer or out of range"))?;
+            if given < 0 {
+                return Err(Fault::new("ERR timeout is negative"));
+            }
         } else {
             return Err(Fault::SYNTAX);
         }

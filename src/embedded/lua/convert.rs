@@ -3,6 +3,7 @@
 use mlua::{Either, Lua, LuaString, Table, Value};
 use smallvec::SmallVec;
 
+use super::guard::real;
 use crate::embedded::fault::Fault;
 use crate::embedded::reply::{Output, Token, TokenReader};
 
@@ -127,7 +128,8 @@ impl Names {
     /// The error that a script returned, rather than raised; it is an answer like any other but for the statistics.
     pub fn returned_error(&self, value: &Value) -> mlua::Result<Option<Fault>> {
         let Value::Table(table) = value else { return Ok(None) };
-        let Some(text) = c_text(&table.raw_get(&self.err)?) else { return Ok(None) };
+        let Some(mut text) = c_text(&table.raw_get(&self.err)?) else { return Ok(None) };
+        text.truncate(trimmed(&text).len());
         let counted = table.raw_get::<Value>("ignore_error_stats_update")?.as_boolean() == Some(true);
         Ok(Some(Fault { text: text.into(), counted }))
     }
@@ -151,12 +153,13 @@ impl Names {
             out.error(b"ERR reached lua stack limit");
             return Ok(());
         }
-        let (items, is_plain) = elements(table)?;
+        let (items, is_plain) = elements(table, if depth < SHALLOW { ITEMS_MAX } else { 0 })?;
         if is_plain {
-            return self.write_items(&items, resp3, out, depth);
+            out.array(items.len());
+            return items.iter().try_for_each(|item| self.write_at(item, resp3, out, depth + 1));
         }
         if let Value::String(text) = table.raw_get(&self.err)? {
-            out.error(until_nul(&text.as_bytes()));
+            out.error(trimmed(until_nul(&text.as_bytes())));
             return Ok(());
         }
         if let Value::String(text) = table.raw_get(&self.ok)? {
@@ -180,24 +183,8 @@ impl Names {
         self.write_array(table, resp3, out, depth)
     }
 
-    /// Writes a table that stands for a map, a set, a big number or a verbatim text.
+    /// Writes a table that stands for a big number, a verbatim text, a map or a set.
     fn write_wrapped(&self, table: &Table, resp3: bool, out: &mut Output, depth: usize) -> mlua::Result<bool> {
-        if let Value::Table(map) = table.raw_get(&self.map)? {
-            out.map(map.pairs::<Value, Value>().count());
-            for pair in map.pairs::<Value, Value>() {
-                let (key, value) = pair?;
-                self.write_at(&key, resp3, out, depth + 1)?;
-                self.write_at(&value, resp3, out, depth + 1)?;
-            }
-            return Ok(true);
-        }
-        if let Value::Table(set) = table.raw_get(&self.set)? {
-            out.set(set.pairs::<Value, Value>().count());
-            for pair in set.pairs::<Value, Value>() {
-                self.write_at(&pair?.0, resp3, out, depth + 1)?;
-            }
-            return Ok(true);
-        }
         if let Value::String(digits) = table.raw_get(&self.big_number)? {
             out.big_number(&digits.as_bytes());
             return Ok(true);
@@ -209,32 +196,51 @@ impl Names {
             out.verbatim(until_nul(&format.as_bytes()), &text.as_bytes());
             return Ok(true);
         }
+        if let Value::Table(map) = table.raw_get(&self.map)? {
+            let map = real(&map)?;
+            out.map(map.pairs::<Value, Value>().count());
+            for pair in map.pairs::<Value, Value>() {
+                let (key, value) = pair?;
+                self.write_at(&key, resp3, out, depth + 1)?;
+                self.write_at(&value, resp3, out, depth + 1)?;
+            }
+            return Ok(true);
+        }
+        if let Value::Table(set) = table.raw_get(&self.set)? {
+            let set = real(&set)?;
+            out.set(set.pairs::<Value, Value>().count());
+            for pair in set.pairs::<Value, Value>() {
+                self.write_at(&pair?.0, resp3, out, depth + 1)?;
+            }
+            return Ok(true);
+        }
         Ok(false)
     }
 
     fn write_array(&self, table: &Table, resp3: bool, out: &mut Output, depth: usize) -> mlua::Result<()> {
         // The first nil ends the array, so its length is found by walking.
-        let mut items = Items::new();
-        while let Some(item) = table.raw_get::<Option<Value>>(items.len() + 1)? {
-            items.push(item);
+        let mut length = 0;
+        while !table.raw_get::<Value>(length + 1)?.is_nil() {
+            length += 1;
         }
-        self.write_items(&items, resp3, out, depth)
-    }
-
-    fn write_items(&self, items: &[Value], resp3: bool, out: &mut Output, depth: usize) -> mlua::Result<()> {
-        out.array(items.len());
-        items.iter().try_for_each(|item| self.write_at(item, resp3, out, depth + 1))
+        out.array(length);
+        (1..=length).try_for_each(|at| self.write_at(&table.raw_get(at)?, resp3, out, depth + 1))
     }
 }
 
 type Items = SmallVec<[Value; 8]>;
 
-/// The elements of a table, and whether it has nothing but 1, 2, 3 and so on, in this order: one walk is cheaper than
-/// asking for each field that may give a table a meaning. When it has, the elements are of no use.
-fn elements(table: &Table) -> mlua::Result<(Items, bool)> {
+/// Most elements of a table that are held at once, and the depth from which none are: Lua has a few thousand places for
+/// all values that are held from here.
+const ITEMS_MAX: usize = 1000;
+const SHALLOW: usize = 4;
+
+/// The elements of a table, and whether it has nothing but 1, 2, 3 and so on, in this order and not too many: one walk is
+/// cheaper than asking for each field that may give a table a meaning. When it has, the elements are of no use.
+fn elements(table: &Table, most: usize) -> mlua::Result<(Items, bool)> {
     let (mut items, mut is_plain) = (Items::new(), true);
     table.for_each(|key: Value, value: Value| {
-        is_plain &= key.as_usize() == Some(items.len() + 1);
+        is_plain = is_plain && items.len() < most && key.as_usize() == Some(items.len() + 1);
         if is_plain {
             items.push(value);
         }
@@ -247,6 +253,12 @@ fn elements(table: &Table) -> mlua::Result<(Items, bool)> {
 pub fn c_text(value: &Value) -> Option<Vec<u8>> {
     let Value::String(text) = value else { return None };
     Some(until_nul(&text.as_bytes()).to_vec())
+}
+
+/// The text of an error without the ends of lines behind it.
+fn trimmed(text: &[u8]) -> &[u8] {
+    let last = text.iter().rposition(|byte| !b"\r\n".contains(byte));
+    &text[..last.map_or(0, |last| last + 1)]
 }
 
 pub fn until_nul(text: &[u8]) -> &[u8] {

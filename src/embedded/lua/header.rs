@@ -19,7 +19,8 @@ pub fn split(source: &[u8]) -> Result<(Option<Flags>, &[u8]), Fault> {
     let end = rest.iter().position(|byte| *byte == b'\n').ok_or(Fault::new("ERR Invalid script shebang"))?;
     let line = String::from_utf8_lossy(&rest[..end]).into_owned();
     let mut words = line.split_ascii_whitespace();
-    let engine = words.next().unwrap_or_default();
+    // The engine stands right behind the mark.
+    let engine = words.next().filter(|word| line.starts_with(word)).unwrap_or_default();
     if !engine.eq_ignore_ascii_case("lua") {
         return Err(Fault::new(format!("ERR Unexpected engine in script shebang: #!{engine}")));
     }
@@ -27,7 +28,7 @@ pub fn split(source: &[u8]) -> Result<(Option<Flags>, &[u8]), Fault> {
     for word in words {
         let names = word.strip_prefix("flags=");
         let names = names.ok_or_else(|| Fault::new(format!("ERR Unknown lua shebang option: {word}")))?;
-        for name in names.split(',').filter(|name| !name.is_empty()) {
+        for name in names.split(',').filter(|_| !names.is_empty()) {
             match name {
                 "no-writes" => flags.no_writes = true,
                 "allow-oom" => flags.allow_oom = true,

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ahash::RandomState;
-use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
+use mlua::{Function, HookTriggers, Lua, LuaOptions, LuaString, StdLib, Table, Value, VmState};
 
 use super::convert::{self, Names, c_text};
 use super::header::{self, Flags};
@@ -41,7 +41,8 @@ const LOOK_EVERY: u32 = 10_000;
 pub struct Script {
     /// SHA-1 of its text, 40 lower-case hexadecimal digits.
     pub digest: String,
-    function: Function,
+    /// Where its function lies in the table of functions.
+    position: usize,
     /// None without a shebang.
     flags: Option<Flags>,
 }
@@ -84,7 +85,12 @@ pub struct Host {
     scripts: RefCell<HashMap<String, Rc<Script>, RandomState>>,
     /// The real table of globals, where KEYS and ARGV are put.
     globals: Table,
-    runner: Function,
+    /// What a script's text becomes a function with.
+    compile: Function,
+    /// The compiled scripts. They are not held from here, as that takes one of a few thousand places each.
+    functions: Table,
+    xpcall: Function,
+    on_error: Function,
     strict: bool,
     bytes_max: usize,
     /// Runs since the last step of the garbage collector.
@@ -114,19 +120,22 @@ impl Host {
         native.raw_set("random", random)?;
         native.raw_set("randomseed", randomseed)?;
         let prelude = lua.load(PRELUDE).set_name(PRELUDE_NAME);
-        let (globals, sandbox, runner): (Table, Table, Function) = prelude.call(native)?;
+        let (globals, sandbox, compile, xpcall, on_error): (Table, Table, _, _, _) = prelude.call(native)?;
         lua.set_globals(sandbox)?;
         let bytes_max = if options.lua_bytes_max > 0 { options.lua_bytes_max } else { LUA_BYTES_MAX };
         let limits = Rc::new(Limits { instructions_max: options.script_instructions_max, ..Limits::default() });
         set_hook(&lua, &limits, Rc::clone(&binding.core))?;
         binding.core.borrow_mut().lua_bytes = lua.used_memory();
         Ok(Host {
+            functions: lua.create_table()?,
             lua,
             binding,
             limits,
             scripts: RefCell::default(),
             globals,
-            runner,
+            compile,
+            xpcall,
+            on_error,
             strict: options.strict,
             bytes_max,
             runs: Cell::new(0),
@@ -156,23 +165,33 @@ impl Host {
             return Ok(Rc::clone(script));
         }
         let (flags, body) = header::split(source)?;
-        let chunk = self.lua.load(body).set_name("@user_script").set_mode(mlua::chunk::ChunkMode::Text);
-        let function = chunk.into_function().map_err(|error| {
-            let text = match error {
-                mlua::Error::SyntaxError { message, .. } => message,
-                other => other.to_string(),
-            };
-            Fault::new(format!("ERR Error compiling script (new function): {text}"))
+        let position = self.scripts.borrow().len() + 1;
+        self.compile(body, position).unwrap_or_else(|error| Err(error.to_string().into_bytes())).map_err(|why| {
+            let text = [b"ERR Error compiling script (new function): ", &*why].concat();
+            Fault { text: text.into(), counted: false }
         })?;
-        let script = Rc::new(Script { digest: digest.clone(), function, flags });
+        let script = Rc::new(Script { digest: digest.clone(), position, flags });
         self.scripts.borrow_mut().insert(digest, Rc::clone(&script));
         self.binding.core.borrow_mut().cached_scripts = self.scripts.borrow().len();
         Ok(script)
     }
 
+    /// Makes a function of a text; the inner error is what the compiler says.
+    fn compile(&self, body: &[u8], position: usize) -> mlua::Result<Result<(), Vec<u8>>> {
+        let arguments = (self.lua.create_string(body)?, "@user_script");
+        let (function, why): (Option<Function>, Option<LuaString>) = self.compile.call(arguments)?;
+        match why {
+            Some(why) => Ok(Err(why.as_bytes().to_vec())),
+            None => self.functions.raw_set(position, function).map(Ok),
+        }
+    }
+
     /// Forgets all scripts.
     pub fn flush(&self) {
         self.scripts.borrow_mut().clear();
+        if let Err(error) = self.functions.clear() {
+            tracing::error!(%error, "the scripts could not be forgotten");
+        }
         self.binding.core.borrow_mut().cached_scripts = 0;
     }
 
@@ -214,13 +233,11 @@ impl Host {
         let mut core = self.binding.core.borrow_mut();
         let flags = script.flags.unwrap_or_default();
         if script.flags.is_some() && !flags.no_writes {
+            if !flags.allow_oom {
+                core.check_memory()?;
+            }
             if invocation.read_only {
                 return Err(Fault::new("ERR Can not execute a script with write flag using *_ro command."));
-            }
-            if !flags.allow_oom && core.check_memory().is_err() {
-                return Err(Fault::new(
-                    "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
-                ));
             }
         }
         if self.strict {
@@ -239,9 +256,10 @@ impl Host {
     fn execute(&self, script: &Script, invocation: &Invocation<'_>, out: &mut Output) -> mlua::Result<Outcome> {
         self.globals.raw_set("KEYS", convert::strings(&self.lua, invocation.keys)?)?;
         self.globals.raw_set("ARGV", convert::strings(&self.lua, invocation.argv)?)?;
+        let function: Function = self.functions.raw_get(script.position)?;
         // The limit is in force only while Lua itself allocates: with it every value that Rust makes costs more.
         self.lua.set_memory_limit(self.bytes_max)?;
-        let result = self.runner.call(&script.function);
+        let result = self.xpcall.call((function, &self.on_error));
         self.lua.set_memory_limit(0)?;
         let (done, value): (bool, Value) = result?;
         if done {
@@ -266,7 +284,7 @@ impl Host {
 
     /// The reply for a script that was ended, or whose error could not be handled in Lua.
     fn fatal(&self, script: &Script, error: &mlua::Error) -> Fault {
-        let (Raised::Fatal(text) | Raised::Command(text) | Raised::Message(text)) = raise::unwrap(error);
+        let (Raised::Fatal(text) | Raised::Command(text, _) | Raised::Message(text)) = raise::unwrap(error);
         Fault::new(format!("ERR {text} script: {}, on @user_script:1.", script.digest))
     }
 }

@@ -245,6 +245,4 @@ local function on_error(e)
   return failure
 end
 
-return globals, globals._G, function(f)
-  return xpcall(f, on_error)
-end
+return globals, globals._G, guarded.loadstring, xpcall, on_error

@@ -9,9 +9,10 @@ use thiserror::Error as ThisError;
 /// What our functions raise.
 #[derive(Clone, Debug, ThisError)]
 pub enum Raised {
-    /// A failed command: a table with `err`.
+    /// A failed command, or a wrong call of a function of `redis`: a table with `err`, and whether the statistics have
+    /// counted it.
     #[error("{0}")]
-    Command(String),
+    Command(String, bool),
     /// A plain message, with its position already in front.
     #[error("{0}")]
     Message(String),
@@ -97,14 +98,16 @@ pub fn translate(lua: &Lua, caught: Value) -> mlua::Result<(Value, bool)> {
     match unwrap(error) {
         Raised::Fatal(_) => Ok((caught, true)),
         Raised::Message(text) => Ok((Value::String(lua.create_string(text)?), false)),
-        Raised::Command(text) => Ok((Value::Table(error_table(lua, &text)?), false)),
+        Raised::Command(text, counted) => Ok((Value::Table(error_table(lua, &text, counted)?), false)),
     }
 }
 
 /// The table that stands for a failed command.
-pub fn error_table(lua: &Lua, text: &str) -> mlua::Result<mlua::Table> {
+pub fn error_table(lua: &Lua, text: &str, counted: bool) -> mlua::Result<mlua::Table> {
     let table = lua.create_table()?;
     table.raw_set("err", text)?;
-    table.raw_set("ignore_error_stats_update", true)?;
+    if counted {
+        table.raw_set("ignore_error_stats_update", true)?;
+    }
     Ok(table)
 }

@@ -74,15 +74,15 @@ fn command_words(args: &MultiValue) -> Result<SmallVec<[Word; 16]>, Fault> {
     let word = |value: &Value| match value {
         Value::String(text) => Ok(Word::Text(text.as_bytes())),
         Value::Number(number) => Ok(Word::Number(number_text(*number))),
-        Value::Integer(number) => Ok(Word::Number(number.to_string())),
+        Value::Integer(number) => Ok(Word::Number(number_text(*number as f64))),
         _ => Err(Fault::new("ERR Lua redis lib command arguments must be strings or integers")),
     };
     args.iter().map(word).collect()
 }
 
-/// A number as a command's argument: plain digits while it is an exact integer, else the shortest text.
+/// A number as a command's argument: plain digits while it is a safe integer, else the shortest text.
 fn number_text(number: f64) -> String {
-    const EXACT: f64 = 9007199254740992.0;
+    const EXACT: f64 = 4611686018427387904.0;
     if number.is_nan() {
         return if number.is_sign_negative() { "-nan".into() } else { "nan".into() };
     }
@@ -94,7 +94,7 @@ fn number_text(number: f64) -> String {
 
 /// Checks and runs a command of the running script.
 fn run_from_script(core: &mut Core, args: &[&[u8]], out: &mut Output) -> Outcome {
-    let outcome = admit(core, args).and_then(|spec| {
+    let mut outcome = admit(core, args).and_then(|spec| {
         let outcome = run_plain(core, spec, args, out);
         if spec.has(flag::WRITE) {
             core.script.wrote = true;
@@ -103,8 +103,9 @@ fn run_from_script(core: &mut Core, args: &[&[u8]], out: &mut Output) -> Outcome
         outcome
     });
     core.publish_events();
-    if let Err(fault) = &outcome {
+    if let Err(fault) = &mut outcome {
         core.count_error(fault);
+        fault.counted = true;
     }
     outcome
 }
@@ -144,21 +145,28 @@ fn check(core: &Core, spec: &'static Spec, args: &[&[u8]]) -> Outcome {
 
 /// A mistake in the use of a function, raised as a table like that of a failed command.
 fn fault(text: &str) -> mlua::Error {
-    mlua::Error::external(Raised::Command(format!("ERR {text}")))
+    mlua::Error::external(Raised::Command(format!("ERR {text}"), false))
+}
+
+/// A command's error on its way up through Lua.
+fn raised(fault: Fault) -> mlua::Error {
+    let counted = fault.counted;
+    mlua::Error::external(Raised::Command(fault.into_text(), counted))
 }
 
 /// Builds the table.
 pub fn table(lua: &Lua, binding: &Rc<Binding>) -> mlua::Result<Table> {
     let redis = lua.create_table()?;
     let shared = Rc::clone(binding);
-    let call = move |lua: &Lua, args: MultiValue| {
-        shared.call(lua, &args)?.map_err(|fault| mlua::Error::external(Raised::Command(fault.into_text())))
-    };
+    let call = move |lua: &Lua, args: MultiValue| shared.call(lua, &args)?.map_err(raised);
     redis.raw_set("call", lua.create_function(call)?)?;
     let shared = Rc::clone(binding);
     let pcall = move |lua: &Lua, args: MultiValue| match shared.call(lua, &args)? {
         Ok(value) => Ok(value),
-        Err(fault) => error_table(lua, &fault.into_text()).map(Value::Table),
+        Err(fault) => {
+            let counted = fault.counted;
+            error_table(lua, &fault.into_text(), counted).map(Value::Table)
+        }
     };
     redis.raw_set("pcall", lua.create_function(pcall)?)?;
     let shared = Rc::clone(binding);
@@ -210,7 +218,7 @@ fn set_resp(lua: &Lua, binding: &Binding, args: &MultiValue) -> mlua::Result<()>
 
 /// There is one user who may do everything, so only unknown commands are refused.
 fn acl_check_cmd(_: &Lua, args: MultiValue) -> mlua::Result<bool> {
-    let words = command_words(&args).map_err(|fault| mlua::Error::external(Raised::Command(fault.into_text())))?;
+    let words = command_words(&args).map_err(raised)?;
     let words: ArgList<'_> = words.iter().map(Word::bytes).collect();
     // The number of arguments does not matter here.
     match resolve(&words) {

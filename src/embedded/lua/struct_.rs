@@ -200,10 +200,11 @@ fn unpack(lua: &Lua, args: MultiValue) -> mlua::Result<MultiValue> {
     while let Some((option, mut size, padding)) = format.next(at)? {
         at = at.saturating_add(padding);
         if option == b'c' && size == 0 {
-            size = match values.pop() {
-                Some(Value::Number(length)) if length >= 0.0 => length as usize,
-                Some(Value::Number(_)) => usize::MAX,
-                _ => return Err(raise(lua, "format 'c0' needs a previous size")),
+            // A text that reads as a number counts as one.
+            size = match values.pop().map(|value| lua.coerce_number(value)).transpose()?.flatten() {
+                Some(length) if length >= 0.0 => length as usize,
+                Some(_) => usize::MAX,
+                None => return Err(raise(lua, "format 'c0' needs a previous size")),
             };
         }
         let short = || bad_argument(lua, 2, "unpack", "data string too short");
