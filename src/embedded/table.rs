@@ -252,7 +252,7 @@ pub static COMMANDS: &[Spec] = &[
     engine("script|load", 3, NOSCRIPT, NONE, Family::Scripting, script::load),
     // The store.
     row("bgrewriteaof", 1, ADMIN | NOSCRIPT, NONE, Family::Server, server::bgrewriteaof),
-    row("cluster", -2, 0, NONE, Family::Server, server::cluster),
+    row("cluster", -2, NOSCRIPT, NONE, Family::Server, server::cluster),
     container_with("command", Family::Server, introspection::command),
     row("command|count", 2, 0, NONE, Family::Server, introspection::command_count),
     row("command|docs", -2, 0, NONE, Family::Server, docs::command_docs),
