@@ -192,17 +192,19 @@ impl Core {
         self.slowlog.add(args, at, took_us, name, length_max);
     }
 
+    /// Under `always` nobody is shown what a crash could take back, not even one who changed nothing.
+    fn hold_reader(&mut self) {
+        if self.config.append_only && self.config.fsync == Fsync::Always && self.log.trouble.is_none() {
+            let position = self.db.effects.position();
+            let client = self.client();
+            client.held_until = client.held_until.max(position);
+        }
+    }
+
     /// Ends the unit of the request that just ran. Its reply waits until the unit is settled, and so do the messages
     /// that it sent to others, who stand in `mail` from a position on.
     fn close_unit(&mut self, mailed: usize) {
-        // Under `always` nobody is shown what a crash could take back, not even a reader.
-        let is_strict = self.config.append_only && self.config.fsync == Fsync::Always && self.log.trouble.is_none();
-        let Some(position) = self.db.effects.close() else {
-            let position = if is_strict { self.db.effects.position() } else { 0 };
-            let client = self.client();
-            client.held_until = client.held_until.max(position);
-            return;
-        };
+        let Some(position) = self.db.effects.close() else { return self.hold_reader() };
         for id in self.mail[mailed.min(self.mail.len())..].iter().chain([&self.current]) {
             if let Some(client) = self.clients.get_mut(id) {
                 client.held_until = position;

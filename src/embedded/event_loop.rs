@@ -171,9 +171,9 @@ impl Sockets {
         }
     }
 
-    /// Whether replies to a client that has closed its side still wait for the append-only file; it is closed once
-    /// they are sent.
-    fn is_held(&self, id: ClientId) -> bool {
+    /// Has a client that closed its side closed once its replies, which wait for the append-only file, are sent; false
+    /// when none waits.
+    fn close_later(&self, id: ClientId) -> bool {
         let mut core = self.core.borrow_mut();
         let settled = core.log.settled;
         let Some(client) = core.clients.get_mut(&id) else { return false };
@@ -309,7 +309,7 @@ impl EventLoop {
             }
             self.run_requests(&mut connection);
             connection.parser.return_memory(&mut self.spare);
-            if progress == Progress::Gone && !self.sockets.is_held(id) {
+            if progress == Progress::Gone && !self.sockets.close_later(id) {
                 self.sockets.close(&mut connection);
                 return;
             }

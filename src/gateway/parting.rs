@@ -45,8 +45,8 @@ pub(super) async fn part(host: Host<'_>, link: &mut Link) {
     }
 }
 
-/// A session that was bound too late waits for the kick that tells it so. If none comes, it is told here, and the
-/// store hears of its end.
+/// A session that was bound too late waits for the kick that tells it so: only the store says who was displaced. If none
+/// comes, it is sent away without a word of that, the store hears of its end, and its next login learns the rest.
 pub(super) async fn await_notice(host: Host<'_>, link: &mut Link) {
     let mut patience = pin!(sleep(host.gateway.options.grace));
     poll_fn(|context| {
@@ -60,7 +60,7 @@ pub(super) async fn await_notice(host: Host<'_>, link: &mut Link) {
         patience.as_mut().poll(context)
     })
     .await;
-    host.handle.close(Reason::Displaced, goodbye(Reason::Displaced));
+    host.handle.close(Reason::Internal, goodbye(Reason::Internal));
 }
 
 async fn let_go(host: Host<'_>, link: &mut Link, by: ClosedBy) -> Parted {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::embedded::aof::load::LoadError;
 use crate::embedded::aof::{AppendOnly, Fsync};
 use crate::embedded::{EngineOptions, Server, ServerError, ServerOptions};
@@ -66,7 +66,11 @@ fn engine(config: &Config) -> EngineOptions {
 fn append_only(config: &Config, folder: &DataFolder) -> AppendOnly {
     let data = &config.data;
     AppendOnly {
-        fsync: Fsync::named(data.fsync.as_str()).unwrap_or_default(),
+        fsync: match data.fsync {
+            config::Fsync::Always => Fsync::Always,
+            config::Fsync::Everysec => Fsync::Everysec,
+            config::Fsync::No => Fsync::No,
+        },
         rewrite_percent: data.rewrite_percent,
         rewrite_bytes_min: data.rewrite_bytes_min,
         ..AppendOnly::new(folder.path().join(APPEND_ONLY_FOLDER))

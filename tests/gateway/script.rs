@@ -138,12 +138,12 @@ async fn a_login_that_was_overtaken_is_told_by_its_kick_and_not_served_before() 
 }
 
 #[tokio::test]
-async fn a_login_that_was_overtaken_and_is_never_kicked_is_told_after_the_grace() {
+async fn a_login_that_was_overtaken_and_is_never_kicked_is_sent_away_after_the_grace() {
     let node = node_with(OVERTAKEN, &[]).await;
     let (mut first, _) = odd_login(&node).await;
     let (mut second, reply) = odd_login(&node).await;
     assert_eq!(reply["error"], 0);
-    assert_eq!(second.expect(1101).await["reason"], "displaced");
+    assert_eq!(second.expect(1101).await["reason"], "internal", "only the store says who was displaced");
     second.expect_end().await;
     first.expect_alive().await;
     assert_eq!(node.gateway.session_count(), 1);

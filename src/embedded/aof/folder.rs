@@ -11,7 +11,7 @@ use super::disk::{Disk, DiskFile, LocalDisk};
 use super::dump::{self, Form};
 use super::load::{self, LoadError, Loaded, Torn};
 use super::manifest::Manifest;
-use super::rewrite::write_base;
+use super::rewrite::{remove_parts, write_base};
 use crate::embedded::core::Core;
 
 /// Attempts to read while a running store replaces its files.
@@ -151,8 +151,7 @@ impl StoreFolder {
     /// A file that cannot be read to its end changes nothing.
     pub fn import(&self, file: &Path) -> Result<usize, LoadError> {
         let mut core = load::still_core();
-        let loaded = load::load_file(&mut core, &LocalDisk, file)?;
-        if let Some(Torn { file, offset, bytes }) = loaded.torn {
+        if let Some(Torn { file, offset, bytes }) = load::load_file(&mut core, &LocalDisk, file)? {
             let why = "the file ends in the middle of a command".to_string();
             return Err(LoadError::Damaged { file, offset, length: offset + bytes, why, resumes: None });
         }
@@ -169,7 +168,7 @@ impl StoreFolder {
         increment.truncate(0)?;
         increment.sync()?;
         after.write(&LocalDisk, &self.folder)?;
-        super::rewrite::remove_parts(&LocalDisk, &self.folder, &before);
+        remove_parts(&LocalDisk, &self.folder, &before);
         Ok(())
     }
 }

@@ -249,16 +249,25 @@ impl Journal {
     }
 
     fn write(&mut self, core: &mut Core) {
-        if self.unwritten.is_empty() {
-            self.recovered(core);
-            return self.sync_the_rest(core);
+        if !self.unwritten.is_empty()
+            && let Err((error, is_lost)) = self.append()
+        {
+            return self.note_trouble(core, "write", &error, is_lost);
         }
+        if core.config.fsync == Fsync::Always && self.written > self.synced {
+            let synced = self.file.sync();
+            return self.note_synced(core, self.written, synced);
+        }
+        self.recovered(core);
+    }
+
+    /// Writes what waits as one batch. An error comes with whether what is on the disk is not known any more.
+    fn append(&mut self) -> Result<(), (io::Error, bool)> {
         self.batch.clear();
         write_batch(&mut self.batch, &self.unwritten);
         if let Err(error) = self.file.append(&self.batch) {
             // Whatever part of it is there must go, or the next batch would stand behind rubbish.
-            let is_lost = self.file.truncate(self.file_bytes).is_err();
-            return self.note_trouble(core, "write", &error, is_lost);
+            return Err((error, self.file.truncate(self.file_bytes).is_err()));
         }
         self.file_bytes += self.batch.len() as u64;
         self.written = self.taken;
@@ -268,19 +277,7 @@ impl Journal {
             self.unwritten = Vec::new();
             self.batch = Vec::new();
         }
-        if core.config.fsync == Fsync::Always {
-            let synced = self.file.sync();
-            return self.note_synced(core, self.written, synced);
-        }
-        self.recovered(core);
-    }
-
-    /// Syncs what was written before the policy became `always`.
-    fn sync_the_rest(&mut self, core: &mut Core) {
-        if core.config.fsync == Fsync::Always && self.written > self.synced {
-            let synced = self.file.sync();
-            self.note_synced(core, self.written, synced);
-        }
+        Ok(())
     }
 
     /// Hands the file to the thread that syncs, when a second has passed.

@@ -105,16 +105,14 @@ fn length(disk: &dyn Disk, file: &Path) -> Result<u64, LoadError> {
     disk.length(file).map_err(|source| LoadError::Io { file: file.to_path_buf(), source })
 }
 
-/// Reads one file of commands, wherever it comes from, into a state.
-pub fn load_file(core: &mut Core, disk: &dyn Disk, file: &Path) -> Result<Loaded, LoadError> {
+/// Reads one file of commands, wherever it comes from, into a state; its torn end if it has one.
+pub fn load_file(core: &mut Core, disk: &dyn Disk, file: &Path) -> Result<Option<Torn>, LoadError> {
     let total = length(disk, file)?;
     let mut replay = Replay::new(core, total, &|| true);
     // Such a file may hold what counts from now on, as EXPIRE does.
     replay.core.now_us = EngineClock::System.now_us();
     replay.core.db.now_ms = replay.core.now_us / 1000;
-    let torn = replay.file(disk, file, true)?;
-    let bytes = torn.as_ref().map_or(total, |torn| torn.offset);
-    Ok(Loaded { commands: replay.commands, bytes, last_bytes: bytes, torn })
+    replay.file(disk, file, true)
 }
 
 /// A unit that is being read.
@@ -144,9 +142,9 @@ impl<'a> Replay<'a> {
     /// Replays one file; its torn end if it has one and may have one.
     fn file(&mut self, disk: &dyn Disk, file: &Path, is_last: bool) -> Result<Option<Torn>, LoadError> {
         let failed = |source| LoadError::Io { file: file.to_path_buf(), source };
-        let mut begin = [0; 5];
-        let begun = disk.read(file).and_then(|source| read_up_to(source, &mut begin)).map_err(failed)?;
-        if &begin[..begun] == b"REDIS" {
+        let mut begin = Vec::new();
+        disk.read(file).and_then(|source| source.take(5).read_to_end(&mut begin)).map_err(failed)?;
+        if begin == b"REDIS" {
             return Err(LoadError::Rdb { file: file.to_path_buf() });
         }
         let mut reader = Reader::new(disk.read(file).map_err(failed)?);
@@ -229,13 +227,6 @@ impl<'a> Replay<'a> {
         tracing::info!(percent, keys = self.core.db.len(), "the append-only file is being read");
         Ok(())
     }
-}
-
-fn read_up_to(source: Box<dyn Read + Send>, into: &mut [u8; 5]) -> io::Result<usize> {
-    let mut begin = Vec::new();
-    source.take(5).read_to_end(&mut begin)?;
-    into[..begin.len()].copy_from_slice(&begin);
-    Ok(begin.len())
 }
 
 /// Tells a torn end from damage. Only the last file may be torn, and nothing whole may follow; what reads wrong,
