@@ -66,6 +66,10 @@ metrics! {
     RedisConnected: Gauge "oneseat_redis_connected" [] "1 while a connection to Redis stands, else 0.",
     ScriptCalls: Counter "oneseat_script_calls_total" ["script", "version", "outcome"] "Script calls answered: ok, error.",
     ScriptSeconds: Histogram "oneseat_script_seconds" ["script", "version"] "Time from a script call to its answer.",
+    ScriptRefusals: Counter "oneseat_script_refusals_total" ["script", "version"] "Script calls that answered a client with an error.",
+    ScriptTakeovers: Counter "oneseat_script_takeovers_total" ["script", "version"] "Script calls that displaced a session.",
+    ScriptRevision: Gauge "oneseat_script_revision" [] "Revision of the fleet's script versions that this node runs.",
+    ScriptBehind: Gauge "oneseat_script_behind" [] "1 while this node cannot follow the fleet's script versions, else 0.",
 }
 
 impl Metric {
@@ -97,14 +101,30 @@ pub fn describe_all() {
     }
 }
 
+/// What one call of a script came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CallOutcome {
+    /// It gave no effects.
+    pub is_error: bool,
+    /// It answered a client with an error.
+    pub is_refusal: bool,
+    /// It displaced a session.
+    pub is_takeover: bool,
+}
+
 /// Counts a call of a script and the time that it took.
-pub fn script_call(script: &str, version: u32, is_ok: bool, elapsed: Duration) {
-    let (script, version) = (script.to_owned(), version.to_string());
-    let outcome = if is_ok { "ok" } else { "error" };
-    metrics::histogram!(Metric::ScriptSeconds.name(), "script" => script.clone(), "version" => version.clone())
-        .record(elapsed);
-    metrics::counter!(Metric::ScriptCalls.name(), "script" => script, "version" => version, "outcome" => outcome)
-        .increment(1);
+pub fn script_call(script: &str, version: u32, outcome: CallOutcome, elapsed: Duration) {
+    let labels = [("script", script.to_owned()), ("version", version.to_string())];
+    metrics::histogram!(Metric::ScriptSeconds.name(), &labels).record(elapsed);
+    if outcome.is_refusal {
+        metrics::counter!(Metric::ScriptRefusals.name(), &labels).increment(1);
+    }
+    if outcome.is_takeover {
+        metrics::counter!(Metric::ScriptTakeovers.name(), &labels).increment(1);
+    }
+    let word = if outcome.is_error { "error" } else { "ok" };
+    let [script, version] = labels;
+    metrics::counter!(Metric::ScriptCalls.name(), &[script, version, ("outcome", word.to_owned())]).increment(1);
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ impl Condition {
     pub const fn missing(self) -> &'static str {
         match self {
             Condition::Redis => "the store does not answer",
-            Condition::Scripts => "the scripts are not loaded",
+            Condition::Scripts => "the fleet's script versions are not loaded",
             Condition::Node => "the node is not registered or its lease ran out",
             Condition::Channel => "the node is not subscribed to its channel",
             Condition::Gateway => "clients are not accepted",

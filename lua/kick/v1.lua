@@ -44,8 +44,8 @@ for _, name in ipairs(held) do
   local sid, node = seat[name .. ':sid'], seat[name .. ':node']
   vacate_seat(seat_key, seat, ticket_key, ticket, roster_key, uid, name, 'kicked', now)
   add_trail(trail_key, trail_max, now, 'kicked', name, sid, node, seat[name .. ':address'], version, note)
-  local body = string.format('{"error":0,"uid":%s,"reason":"kicked","at":%.0f,"epoch":%s,"note":%s}', wire_uid(uid), now,
-    seat[name .. ':epoch'], cjson.encode(note))
+  local body = string.format('{"error":0,"uid":%s,"reason":"kicked","at":%.0f,"epoch":%s,"note":%s,"script":"%s"}',
+    wire_uid(uid), now, seat[name .. ':epoch'], cjson.encode(note), version)
   effects[#effects + 1] = send_kick(channel_prefix, node, sid, 'kicked', 1021, body)
   kicked[#kicked + 1] = cjson.encode({ class = name, sid = sid, node = node })
 end

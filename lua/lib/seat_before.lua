@@ -9,7 +9,8 @@ local function seat_before(keys, seat, ticket, new)
   if seat[c .. 'displaced'] then
     seated.kick = displace(new.channel_prefix, seat[c .. 'displaced_node'], new.uid, seat[c .. 'displaced'],
       seat[c .. 'displaced_reason'],
-      { class = new.class, address = seat[c .. 'address'], at = seat[c .. 'since'], epoch = seated.epoch })
+      { class = new.class, address = seat[c .. 'address'], at = seat[c .. 'since'], epoch = seated.epoch,
+        version = seat[c .. 'version'] })
   end
   redis.call('HSET', keys.seat, c .. 'number', seated.number)
   return seated

@@ -28,7 +28,7 @@ local function take_seat(keys, seat, ticket, new)
   if holder or seat[c .. 'end'] == 'reaped' then
     local n, reason, node = #changes, resumed and 'resumed' or 'displaced', seat[c .. 'node']
     seated.kick = displace(new.channel_prefix, node, new.uid, last, reason,
-      { class = class, address = new.address, at = now, epoch = epoch })
+      { class = class, address = new.address, at = now, epoch = epoch, version = new.version })
     changes[n + 1], changes[n + 2], changes[n + 3], changes[n + 4] = c .. 'displaced', last, c .. 'displaced_node', node
     changes[n + 5], changes[n + 6] = c .. 'displaced_reason', reason
   end

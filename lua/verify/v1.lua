@@ -56,13 +56,16 @@ local is_first = holder ~= sid and outranks(seat, class, number, epoch)
 local was_reaped = not holder and seat[c .. 'end'] == 'reaped' and seat[c .. 'sid'] == sid and seat[c .. 'epoch'] == epoch
 local has_lost = not was_reaped and (has_ended(seat, class, sid) or not is_first)
 if holder ~= sid and has_lost then
-  local taker = { class = class, address = seat[c .. 'address'], at = tonumber(seat[c .. 'since']), epoch = tonumber(seat[c .. 'epoch']) }
+  local taker = {
+    class = class, address = seat[c .. 'address'], at = tonumber(seat[c .. 'since']), epoch = tonumber(seat[c .. 'epoch']),
+    version = version,
+  }
   local reason = holder and (seat[c .. 'number'] == number and 'resumed' or 'displaced') or seat[c .. 'end']
   if holder then
     return answer('closed', displace(channel_prefix, node, uid, sid, reason, taker))
   end
   local known = (reason == 'expired' or reason == 'kicked') and reason or 'internal'
-  return answer('closed', { 'kick', sid, known, 1101, cjson.encode({ error = 0, reason = known }) })
+  return answer('closed', { 'kick', sid, known, 1101, cjson.encode({ error = 0, reason = known, script = version }) })
 end
 if now > tonumber(not_after) then
   return answer('late')

@@ -24,7 +24,12 @@ pub async fn ready(State(state): State<AdminState>) -> Response {
     let missing: Vec<Value> = Condition::ALL
         .into_iter()
         .filter(is_missing)
-        .map(|condition| json!({ "name": condition.as_str(), "detail": condition.missing() }))
+        .map(|condition| {
+            // Why the fleet's versions cannot be followed is worth more than that they cannot.
+            let trouble = state.caller.trouble().filter(|_| condition == Condition::Scripts);
+            let detail = trouble.map_or_else(|| condition.missing().to_owned(), |trouble| trouble.to_string());
+            json!({ "name": condition.as_str(), "detail": detail })
+        })
         .collect();
     let status = if missing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({ "ready": missing.is_empty(), "missing": missing }))).into_response()

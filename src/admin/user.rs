@@ -46,7 +46,7 @@ pub async fn kick(
         .with(Argument::Uid, uid.as_str())
         .with(Argument::Class, class.as_ref().map_or("", Name::as_str))
         .with(Argument::Note, note);
-    let effects = state.caller.run("kick", Some(&uid), arguments).await?;
+    let effects = state.caller.run("kick", Some(&uid), arguments).await?.effects;
     let answer = caller::answer("kick", &effects)?;
     tracing::info!(%uid, kicked = %answer["kicked"], "the admin API asked to kick");
     // The script has published the same to the nodes; what is here need not wait for that way round.

@@ -101,8 +101,8 @@ fn run(cli: Cli) -> Result<Exit, Fatal> {
         return Err(Fatal::new(Exit::Usage, "--takeover belongs to serve"));
     }
     match command {
-        None => serve::Serve { takeover }.run(&shared),
-        Some(Command::Serve(serve)) => serve::Serve { takeover: takeover || serve.takeover }.run(&shared),
+        None => serve::Serve { takeover, watch: false, force: false }.run(&shared),
+        Some(Command::Serve(serve)) => serve::Serve { takeover: takeover || serve.takeover, ..serve }.run(&shared),
         Some(Command::Ticket(ticket)) => ticket.run(&shared),
         Some(Command::Client(client)) => client.run(&shared),
         Some(Command::Who(who)) => who.run(&shared),

@@ -40,6 +40,7 @@ pub struct Config {
     pub ticket: Ticket,
     pub seat: Seat,
     pub login: Login,
+    pub scripts: Scripts,
     pub redis: Redis,
     pub data: Data,
     pub admin: Admin,
@@ -115,6 +116,14 @@ pub struct Login {
     /// Empty, or the name of a script.
     #[serde(deserialize_with = "value::script")]
     pub welcome: String,
+}
+
+/// Scripts that are tried out.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scripts {
+    /// Empty: those of the fleet run.
+    pub dir: PathBuf,
 }
 
 /// Where the shared state lives.

@@ -10,6 +10,15 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::gateway::Gateway;
 use crate::script::effect::{Item, decode_effects};
 use crate::script::redis::{Endpoint, StoreError};
+use crate::script::standing::SCRIPTS_CHANNEL;
+
+/// Whom messages wake.
+pub struct Wakes {
+    /// Something may have been missed.
+    pub resync: Arc<Notify>,
+    /// The fleet may run other script versions.
+    pub announced: Arc<Notify>,
+}
 
 /// Listens to the channel until the process ends. A connection that comes back, or a message that was missed, wakes
 /// `resync`: what a lost kick would have said is then found by a verify.
@@ -17,20 +26,22 @@ pub async fn listen(
     endpoint: &Endpoint,
     channel: String,
     gateway: Arc<Gateway>,
-    resync: Arc<Notify>,
+    wakes: Wakes,
 ) -> Result<(), StoreError> {
+    let Wakes { resync, announced } = wakes;
     let subscriber = endpoint.subscriber()?;
     let mut messages = subscriber.message_rx();
     let mut reconnects = subscriber.reconnect_rx();
     subscriber.init().await?;
     subscriber.manage_subscriptions();
-    subscriber.subscribe(channel.as_str()).await?;
+    subscriber.subscribe(vec![channel.as_str(), SCRIPTS_CHANNEL]).await?;
     tokio::spawn(async move {
         // The client lives as long as this task, and the task as long as the client.
         let _subscriber = subscriber;
         loop {
             tokio::select! {
                 message = messages.recv() => match message {
+                    Ok(message) if message.channel == SCRIPTS_CHANNEL => announced.notify_one(),
                     Ok(message) => carry_out(&gateway, message.value),
                     Err(RecvError::Lagged(missed)) => {
                         tracing::warn!(missed, channel, "messages of the node channel were missed, verifying");
@@ -38,7 +49,10 @@ pub async fn listen(
                     }
                     Err(RecvError::Closed) => return,
                 },
-                Ok(_) = reconnects.recv() => resync.notify_one(),
+                Ok(_) = reconnects.recv() => {
+                    resync.notify_one();
+                    announced.notify_one();
+                },
             }
         }
     });

@@ -10,7 +10,7 @@ pub async fn count_sessions(caller: &Caller, node: &Name, incarnation: u64) -> R
     for shard in caller.shards() {
         let arguments =
             Arguments::new().with(Argument::Node, node.as_str()).with(Argument::Incarnation, incarnation.to_string());
-        let effects = caller.run_on("count", shard, None, arguments).await?;
+        let effects = caller.run_on("count", shard, None, arguments).await?.effects;
         sum += answer("count", &effects)?["count"].as_u64().unwrap_or_default();
     }
     Ok(sum)

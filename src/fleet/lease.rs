@@ -42,8 +42,8 @@ pub enum RegisterError {
 /// How a beat went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Beat {
-    /// The lease runs on.
-    Renewed,
+    /// The lease runs on. The fleet's script versions have this revision.
+    Renewed { revision: u64 },
     /// The directory does not know this incarnation: it was taken for dead, or Redis forgot.
     Unknown,
     /// Another process has taken the name.
@@ -62,6 +62,7 @@ struct Answer {
     retry_after_ms: u64,
     shards: u64,
     schema: String,
+    revision: u64,
 }
 
 /// The node's membership.
@@ -109,18 +110,20 @@ impl Lease {
     pub async fn beat(&self) -> Result<Beat, CallError> {
         let standing = self.caller.standing();
         let sent_ms = standing.local_ms();
+        let sessions = count_sessions(&self.caller, standing.node(), standing.incarnation()).await?;
+        let trouble = self.caller.trouble();
         let arguments = Arguments::new()
-            .with(
-                Argument::Count,
-                count_sessions(&self.caller, standing.node(), standing.incarnation()).await?.to_string(),
-            )
+            .with(Argument::Count, sessions.to_string())
             .with(Argument::Owner, self.identity.owner.as_str())
-            .with(Argument::LeaseMs, self.identity.lease_ms.to_string());
+            .with(Argument::LeaseMs, self.identity.lease_ms.to_string())
+            .with(Argument::Revision, self.caller.active().revision().to_string())
+            .with(Argument::Trouble, trouble.as_ref().map_or("", |text| text.as_str()))
+            .with(Argument::Body, self.caller.counts().to_string());
         let answer = self.ask("beat", arguments).await?;
         Ok(match answer.outcome.as_str() {
             "ok" => {
                 standing.set_lease(answer.now, answer.deadline, sent_ms);
-                Beat::Renewed
+                Beat::Renewed { revision: answer.revision }
             }
             "superseded" => {
                 standing.drop_lease();

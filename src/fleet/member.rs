@@ -27,6 +27,8 @@ pub struct Member {
     pub readiness: Arc<Readiness>,
     /// Woken when something may have been missed; answered with a verify.
     pub resync: Arc<Notify>,
+    /// Woken when the fleet may run other script versions than this node.
+    pub announced: Arc<Notify>,
     pub rhythm: Rhythm,
 }
 
@@ -34,13 +36,16 @@ impl Member {
     /// Runs until another process has taken this node's name, which it answers by returning. Beats never wait for a
     /// verify, which may take longer than a lease.
     pub async fn live(self) {
+        let followed = Notify::new();
         tokio::select! {
-            () = self.keep_beating() => {}
+            () = self.keep_beating(&followed) => {}
             () = self.keep_verified() => {}
+            () = self.keep_following(&followed) => {}
         }
     }
 
-    async fn keep_beating(&self) {
+    /// `followed` asks for a beat before the next one is due.
+    async fn keep_beating(&self, followed: &Notify) {
         let mut beats = interval(self.rhythm.beat);
         let mut rounds = interval(self.rhythm.verify);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -51,6 +56,7 @@ impl Member {
             tokio::select! {
                 _ = beats.tick() => {},
                 _ = rounds.tick() => self.resync.notify_one(),
+                () = followed.notified() => {},
             }
             let beat = self.beat().await;
             self.readiness.set(Condition::Redis, beat.is_some());
@@ -60,9 +66,19 @@ impl Member {
                     tracing::error!("another process has taken the name of this node, which stops");
                     return;
                 }
-                Some(Beat::Unknown) => self.resync.notify_one(),
-                Some(Beat::Renewed) if was_away => self.resync.notify_one(),
-                _ => {}
+                Some(Beat::Unknown) => {
+                    self.resync.notify_one();
+                    self.announced.notify_one();
+                }
+                Some(Beat::Renewed { revision }) => {
+                    if was_away {
+                        self.resync.notify_one();
+                    }
+                    if revision != self.caller.active().revision() {
+                        self.announced.notify_one();
+                    }
+                }
+                None => {}
             }
             was_away = beat.is_none();
         }
@@ -74,6 +90,29 @@ impl Member {
             self.resync.notified().await;
             while !self.verify().await {
                 tokio::time::sleep(self.rhythm.beat).await;
+            }
+        }
+    }
+
+    /// Follows the fleet's script versions whenever they may have changed, and lets the fleet know by a beat. What could
+    /// not be followed is tried again after the next beat, which finds it as any other difference.
+    async fn keep_following(&self, followed: &Notify) {
+        if self.caller.is_local() {
+            return std::future::pending().await;
+        }
+        let mut last_trouble = None;
+        loop {
+            self.announced.notified().await;
+            let outcome = self.caller.follow().await;
+            self.readiness.set(Condition::Scripts, outcome.is_ok());
+            let trouble = outcome.as_ref().err().map(ToString::to_string);
+            if let Some(trouble) = trouble.as_ref().filter(|_| trouble != last_trouble) {
+                tracing::error!(trouble, "cannot follow the fleet's script versions, and keeps its own");
+            }
+            let is_news = outcome.is_ok_and(|changed| changed) || trouble != last_trouble;
+            last_trouble = trouble;
+            if is_news {
+                followed.notify_one();
             }
         }
     }

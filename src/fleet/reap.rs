@@ -31,7 +31,7 @@ pub async fn reap_older(caller: &Caller) -> Result<usize, CallError> {
 async fn page(caller: &Caller, shard: Shard, cursor: &str) -> Result<Vec<Effect>, CallError> {
     let arguments =
         Arguments::new().with(Argument::Cursor, cursor.to_owned()).with(Argument::PageMax, PAGE_MAX.to_string());
-    caller.run_on("reap", shard, None, arguments).await
+    Ok(caller.run_on("reap", shard, None, arguments).await?.effects)
 }
 
 /// Runs the calls of a page at once; all of them are idempotent, so the first failure may end the page.

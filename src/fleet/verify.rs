@@ -66,7 +66,7 @@ async fn verify_one(caller: &Caller, gateway: &Gateway, session: SessionRecord) 
         .with(Argument::Number, session.rank.number.to_string())
         .with(Argument::TokenDigest, session.token_digest)
         .with(Argument::Address, session.address.to_string());
-    let effects = caller.run("verify", Some(&session.seat.uid), arguments).await?;
+    let effects = caller.run("verify", Some(&session.seat.uid), arguments).await?.effects;
     let outcome = answer("verify", &effects)?["outcome"].as_str().unwrap_or_default().to_owned();
     for effect in &effects {
         if let Effect::Bind { rank, .. } = effect {
@@ -112,7 +112,7 @@ async fn remove_strays(caller: &Caller, gateway: &Gateway, shard: Shard) -> Resu
 
 async fn roster_page(caller: &Caller, shard: Shard, cursor: String) -> Result<Page, CallError> {
     let arguments = Arguments::new().with(Argument::Cursor, cursor).with(Argument::PageMax, PAGE_MAX.to_string());
-    let effects = caller.run_on("sessions", shard, None, arguments).await?;
+    let effects = caller.run_on("sessions", shard, None, arguments).await?.effects;
     serde_json::from_value(answer("sessions", &effects)?)
         .map_err(|error| CallError::Script { at: "sessions".to_owned(), message: format!("answers oddly: {error}") })
 }

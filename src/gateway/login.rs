@@ -102,7 +102,8 @@ fn conclude(host: Host<'_>, uid: &Uid, asking: &Asking<'_>, outcome: &Result<(),
         Err(_) => "failed",
     };
     Metric::Logins.counter_of(label).increment(1);
-    tracing::info!(%uid, %sid, %address, outcome = label, "a login was answered");
+    let script = asking.decided_by().unwrap_or_default();
+    tracing::info!(%uid, %sid, %address, outcome = label, script, "a login was answered");
     match seated {
         Some(_) if asking.is_outranked() => Answer::Outranked,
         Some(uid) => Answer::Seated(uid),

@@ -16,7 +16,7 @@ use crate::reason::Reason;
 use crate::script::{Arguments, CallError, Effect};
 use crate::session::{Bound, Ending, Handle, Kicked, Pushed};
 use crate::wire::body::{goodbye, refusal};
-use crate::wire::message::parse_code;
+use crate::wire::message::{parse_code, parse_script};
 use crate::wire::{ReplyCode, encode};
 
 /// Scripts that may call each other for one request.
@@ -29,18 +29,25 @@ pub(super) struct Asking<'a> {
     digest: TokenDigest,
     /// The `error` of the last answer that a script gave to the client.
     replied: Option<ReplyCode>,
+    /// The script version that was asked first, as `login@1`: the one that decides.
+    decided_by: Option<String>,
     is_outranked: bool,
 }
 
 impl<'a> Asking<'a> {
     /// Nothing has been asked yet.
     pub fn new(host: Host<'a>, digest: TokenDigest) -> Self {
-        Self { host, digest, replied: None, is_outranked: false }
+        Self { host, digest, replied: None, decided_by: None, is_outranked: false }
     }
 
     /// What a script answered the client; `None` while it has not.
     pub fn replied(&self) -> Option<ReplyCode> {
         self.replied
+    }
+
+    /// The script version that decided; `None` while none has.
+    pub fn decided_by(&self) -> Option<&str> {
+        self.decided_by.as_deref()
     }
 
     /// Whether a higher rank holds the seat that was bound.
@@ -52,7 +59,9 @@ impl<'a> Asking<'a> {
     /// the effects that stand after it nor what was done before it; the first error is answered.
     pub async fn run(&mut self, script: &str, uid: &Uid, arguments: Arguments<'_>) -> Result<(), CallError> {
         let caller = &self.host.gateway.caller;
-        let mut todo = VecDeque::from(caller.run(script, Some(uid), arguments).await?);
+        let verdict = caller.run(script, Some(uid), arguments).await?;
+        self.decided_by = Some(verdict.script.label());
+        let mut todo = VecDeque::from(verdict.effects);
         let (mut calls, mut outcome) = (1, Ok(()));
         while let Some(effect) = todo.pop_front() {
             let Some((script, uid, arguments)) = self.carry_out(effect) else { continue };
@@ -62,7 +71,7 @@ impl<'a> Asking<'a> {
                 false => Err(too_many_calls(script)),
             };
             match answer {
-                Ok(effects) => effects.into_iter().rev().for_each(|effect| todo.push_front(effect)),
+                Ok(verdict) => verdict.effects.into_iter().rev().for_each(|effect| todo.push_front(effect)),
                 Err(error) => outcome = outcome.and(Err(error)),
             }
         }
@@ -170,9 +179,10 @@ impl Gateway {
     fn kick(&self, sid: Sid, reason: Reason, id: u16, body: &[u8]) {
         let Some(handle) = self.map.get(sid) else { return };
         let frame = self.frame(id, body).unwrap_or_else(|| goodbye(reason));
+        let script = parse_script(body).unwrap_or_default();
         match handle.kick(reason, frame) {
-            Kicked::Queued => tracing::info!(%sid, %reason, "a session was kicked"),
-            Kicked::Parked => tracing::info!(%sid, %reason, "a session was kicked while it logs in"),
+            Kicked::Queued => tracing::info!(%sid, %reason, script, "a session was kicked"),
+            Kicked::Parked => tracing::info!(%sid, %reason, script, "a session was kicked while it logs in"),
             Kicked::Again => {}
             Kicked::Late => Metric::Kicks.counter_of("late").increment(1),
         }

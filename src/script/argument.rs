@@ -80,8 +80,28 @@ arguments! {
     Shards = "shards",
     /// Identity that an empty store is given.
     Store = "store",
-    /// A body of the wire, as JSON text.
+    /// A body of the wire or of an internal call, as JSON text.
     Body = "body",
+    /// Name of the script that the operator speaks of.
+    Script = "script",
+    /// Its version.
+    ScriptVersion = "script_version",
+    /// SHA-1 of the text of a script, as 40 hexadecimal digits.
+    Digest = "digest",
+    /// The text of a script with its files and tests, as JSON.
+    Source = "source",
+    /// Who asks, for the history.
+    Who = "who",
+    /// `1` for a node that gives its own built-in version.
+    Builtin = "builtin",
+    /// Channel on which every node hears that other versions are active.
+    Channel = "channel",
+    /// Share of the users in per cent; empty for all.
+    Percent = "percent",
+    /// Revision of the active versions that a node runs.
+    Revision = "revision",
+    /// Why a node cannot follow the fleet's versions; empty when it does.
+    Trouble = "trouble",
 }
 
 impl Argument {

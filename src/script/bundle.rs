@@ -26,11 +26,14 @@ pub struct Bundle {
 }
 
 /// A file in the bundle.
-#[derive(Debug)]
-struct Part {
-    label: String,
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// The file as the catalogue knows it, `lib/now_ms.lua`.
+    pub path: String,
+    /// The file as people know it, `lua/lib/now_ms.lua`.
+    pub label: String,
     /// Line of the bundle on which the file begins, from 1.
-    start: usize,
+    pub start: usize,
 }
 
 impl Bundle {
@@ -41,6 +44,28 @@ impl Bundle {
         splice.append(path);
         let sha1 = sha1_smol::Sha1::from(&splice.text).digest().to_string();
         Ok(Self { text: splice.text, sha1, parts: splice.parts })
+    }
+
+    /// A text that was composed elsewhere, with what it was composed of: paths, and the lines on which they begin.
+    pub fn restore(text: String, parts: impl IntoIterator<Item = (String, usize)>) -> Self {
+        let sha1 = sha1_smol::Sha1::from(&text).digest().to_string();
+        let part = |(path, start)| Part { label: format!("lua/{path}"), path, start };
+        Self { text, sha1, parts: parts.into_iter().map(part).collect() }
+    }
+
+    /// What it is composed of, in order; the script itself comes last.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The files that it is composed of, each with its text.
+    pub fn files(&self) -> impl Iterator<Item = (&str, String)> {
+        let lines: Vec<_> = self.text.split_inclusive('\n').collect();
+        self.parts.iter().enumerate().map(move |(index, part)| {
+            let end = self.parts.get(index + 1).map_or(lines.len(), |next| next.start.saturating_sub(1));
+            let own = lines.get(part.start.saturating_sub(1)..end).unwrap_or_default();
+            (part.path.as_str(), own.concat())
+        })
     }
 
     /// The file and line behind a line of the bundle, as `lua/login/v1.lua:16`.
@@ -136,7 +161,7 @@ impl Splice<'_> {
 
     fn append(&mut self, path: &str) {
         let start = self.text.matches('\n').count() + 1;
-        self.parts.push(Part { label: self.tree.label(path), start });
+        self.parts.push(Part { path: path.to_owned(), label: self.tree.label(path), start });
         self.text.push_str(self.tree.get(path).unwrap_or(""));
         if !self.text.ends_with('\n') {
             self.text.push('\n');

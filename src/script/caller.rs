@@ -4,15 +4,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use fred::clients::Client;
 use fred::error::{Error, ErrorKind};
 use fred::interfaces::{ClientLike, LuaInterface};
 use fred::types::Value;
+use serde::Deserialize;
+use serde_json::json;
 use thiserror::Error as ThisError;
 
 use crate::id::Uid;
-use crate::metric;
+use crate::metric::{self, CallOutcome};
+use crate::reason::Reason;
+use crate::script::active::{ActiveSet, LIFECYCLE};
 use crate::script::argument::Arguments;
 use crate::script::catalogue::{Catalogue, Script};
 use crate::script::effect::{Effect, EffectError, Item, decode_reply};
@@ -76,11 +81,24 @@ impl CallError {
     }
 }
 
+/// What a script answered, and which version of it did.
+#[derive(Debug)]
+pub struct Verdict {
+    pub script: Arc<Script>,
+    pub effects: Vec<Effect>,
+}
+
 /// Runs the active scripts on one Redis.
 pub struct Caller {
     client: Client,
     link: Arc<LinkState>,
+    /// The scripts that came with the binary, or with the folder of `scripts.dir`.
     catalogue: Catalogue,
+    /// The versions that run.
+    active: ArcSwap<ActiveSet>,
+    /// Why the fleet's versions cannot be followed, while they cannot.
+    trouble: ArcSwapOption<String>,
+    is_local: bool,
     standing: Arc<Standing>,
     shards: u16,
     /// How long after its start a claiming script still counts.
@@ -91,15 +109,70 @@ impl Caller {
     /// `client` is connected already; `budget` is how long a call may take.
     pub fn new(client: Client, catalogue: Catalogue, standing: Arc<Standing>, shards: u16, budget: Duration) -> Self {
         let link = LinkState::watch(&client, budget);
-        Self { client, link, catalogue, standing, shards, budget }
+        let active = ArcSwap::from_pointee(ActiveSet::of_catalogue(&catalogue));
+        let trouble = ArcSwapOption::empty();
+        Self { client, link, catalogue, active, trouble, is_local: false, standing, shards, budget }
+    }
+
+    /// Runs the scripts of its catalogue, whatever the fleet runs; `why` is what operators are told.
+    #[must_use]
+    pub fn local(mut self, why: String) -> Self {
+        self.set_trouble(Some(why));
+        self.is_local = true;
+        self
     }
 
     /// Loads every active script, so that the first login finds it. A script that Redis refuses stops the start.
     pub async fn load_all(&self) -> Result<(), CallError> {
-        for script in self.catalogue.active() {
+        for script in self.active.load().scripts() {
             self.load(script).await?;
         }
         Ok(())
+    }
+
+    /// The scripts that came with the binary.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// The versions that run now.
+    pub fn active(&self) -> Arc<ActiveSet> {
+        self.active.load_full()
+    }
+
+    /// Runs other versions from now on, once the store has all of them; on an error everything stays as it is. Calls in
+    /// flight end with the versions that they began with.
+    pub async fn switch(&self, next: ActiveSet) -> Result<(), CallError> {
+        let now = self.active.load_full();
+        for script in next.scripts() {
+            if !now.scripts().any(|loaded| Arc::ptr_eq(loaded, script)) {
+                self.load(script).await?;
+            }
+        }
+        self.active.store(Arc::new(next.after(&now)));
+        Ok(())
+    }
+
+    /// Why the fleet's versions cannot be followed; none while they are.
+    pub fn trouble(&self) -> Option<Arc<String>> {
+        self.trouble.load_full()
+    }
+
+    /// Whether it runs the scripts of a folder, whatever the fleet runs.
+    pub fn is_local(&self) -> bool {
+        self.is_local
+    }
+
+    /// What the calls of every script version that runs came to, as JSON by label.
+    pub fn counts(&self) -> serde_json::Value {
+        let active = self.active.load();
+        let counts = active.known().map(|script| (script.label(), script.tally.read()));
+        let counts = counts.filter(|(_, count)| count.calls > 0).map(|(label, count)| (label, json!(count)));
+        serde_json::Value::Object(counts.collect())
+    }
+
+    pub(super) fn set_trouble(&self, trouble: Option<String>) {
+        self.trouble.store(trouble.map(Arc::new));
     }
 
     /// Whether a connection to Redis stands at this moment.
@@ -130,7 +203,7 @@ impl Caller {
         script: &str,
         uid: Option<&Uid>,
         arguments: Arguments<'_>,
-    ) -> Result<Vec<Effect>, CallError> {
+    ) -> Result<Verdict, CallError> {
         let shard = uid.map_or(Shard(0), |uid| Shard::of(uid, self.shards));
         self.run_on(script, shard, uid, arguments).await
     }
@@ -142,7 +215,7 @@ impl Caller {
         uid: Option<&Uid>,
         arguments: Arguments<'_>,
     ) -> Result<serde_json::Value, CallError> {
-        answer(script, &self.run(script, uid, arguments).await?)
+        answer(script, &self.run(script, uid, arguments).await?.effects)
     }
 
     /// Runs a script on a shard; `uid` completes the keys that belong to a user.
@@ -152,21 +225,31 @@ impl Caller {
         shard: Shard,
         uid: Option<&Uid>,
         mut arguments: Arguments<'_>,
-    ) -> Result<Vec<Effect>, CallError> {
-        let script = self.catalogue.get(name).ok_or_else(|| CallError::Unknown { script: name.to_owned() })?;
+    ) -> Result<Verdict, CallError> {
+        let uid = uid.map_or("", Uid::as_str);
+        let script = self.pick(name, uid).ok_or_else(|| CallError::Unknown { script: name.to_owned() })?;
         if !self.is_connected() {
             return Err(away("not connected"));
         }
-        let uid = uid.map_or("", Uid::as_str);
         self.standing.complete(&mut arguments, uid, script.label(), self.budget);
         let keys = script.keys(shard, uid);
         let argv = script
             .argv(&arguments)
-            .map_err(|error| CallError::Arguments { script: name.to_owned(), message: error.to_string() })?;
+            .map_err(|error| CallError::Arguments { script: script.label(), message: error.to_string() })?;
         let started = Instant::now();
-        let outcome = self.evalsha(script, keys, argv).await;
-        metric::script_call(name, script.version(), outcome.is_ok(), started.elapsed());
-        decode_reply(item(outcome?)).map_err(|source| CallError::Effects { script: name.to_owned(), source })
+        let outcome = self.evalsha(&script, keys, argv).await.and_then(|value| {
+            decode_reply(item(value)).map_err(|source| CallError::Effects { script: script.label(), source })
+        });
+        count(&script, &outcome, started.elapsed());
+        Ok(Verdict { effects: outcome?, script })
+    }
+
+    /// The version of a script that runs for a user.
+    fn pick(&self, name: &str, uid: &str) -> Option<Arc<Script>> {
+        match LIFECYCLE.contains(&name) {
+            true => self.catalogue.get(name).cloned(),
+            false => self.active.load().pick(name, uid).cloned(),
+        }
     }
 
     /// NOSCRIPT means that nothing ran, so the script is loaded and the call made again, exactly once.
@@ -199,6 +282,28 @@ pub fn answer(script: &str, effects: &[Effect]) -> Result<serde_json::Value, Cal
         _ => None,
     });
     body.ok_or_else(|| CallError::Effects { script: script.to_owned(), source: EffectError::Contract })
+}
+
+/// Counts a call, for the metrics and for the comparison of versions.
+fn count(script: &Script, outcome: &Result<Vec<Effect>, CallError>, elapsed: Duration) {
+    let effects = outcome.as_deref().unwrap_or_default();
+    let outcome = CallOutcome {
+        is_error: outcome.is_err(),
+        is_refusal: effects.iter().any(is_refusal),
+        is_takeover: effects.iter().any(|effect| matches!(effect, Effect::Kick { reason: Reason::Displaced, .. })),
+    };
+    script.tally.count(outcome, elapsed);
+    metric::script_call(script.name(), script.version(), outcome, elapsed);
+}
+
+/// Whether a client is answered with an error.
+fn is_refusal(effect: &Effect) -> bool {
+    #[derive(Deserialize)]
+    struct Body {
+        error: u16,
+    }
+    let Effect::Reply { id: 1.., body } = effect else { return false };
+    serde_json::from_slice::<Body>(body).is_ok_and(|body| body.error != 0)
 }
 
 fn away(cause: &str) -> CallError {

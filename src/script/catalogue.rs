@@ -16,6 +16,7 @@ use crate::script::bundle::{self, Bundle};
 use crate::script::header::{Form, Header};
 use crate::script::key::{Key, Shard};
 use crate::script::problem::Problem;
+use crate::script::tally::Tally;
 use crate::script::tree::Tree;
 
 /// Largest integer that a Lua number holds exactly, and so the largest that an `int` argument may be.
@@ -26,6 +27,8 @@ const INT_MAX: i64 = 1 << 53;
 pub struct Script {
     pub header: Header,
     pub bundle: Bundle,
+    /// What its calls by this process came to.
+    pub tally: Tally,
 }
 
 /// An argument does not have the form that the header declares.
@@ -38,6 +41,25 @@ pub struct ArgumentError {
 }
 
 impl Script {
+    /// A version that comes from elsewhere, held against its header as the files of a catalogue are.
+    pub fn restore(name: &str, version: u32, bundle: Bundle) -> Result<Self, CatalogueError> {
+        let own = bundle.files().last().map(|(_, text)| text).unwrap_or_default();
+        let header =
+            Header::parse(bundle.label(), name, version, &own).map_err(|problems| CatalogueError { problems })?;
+        let problems = binding::check_script(bundle.label(), &header, &own);
+        match problems.is_empty() {
+            true => Ok(Self { header, bundle, tally: Tally::default() }),
+            false => Err(CatalogueError { problems }),
+        }
+    }
+
+    /// Whether callers of the other version can call this one: the same keys, and arguments of which one list begins
+    /// with the other.
+    pub fn stands_in_for(&self, other: &Script) -> bool {
+        let (mine, others) = (&self.header.arguments, &other.header.arguments);
+        self.header.keys == other.header.keys && (mine.starts_with(others) || others.starts_with(mine))
+    }
+
     /// Name of the contract.
     pub fn name(&self) -> &str {
         &self.header.name
@@ -213,7 +235,7 @@ fn read_script(tree: &Tree, path: &str, name: &str, version: u32, text: &str) ->
         return Err(problems);
     }
     let bundle = Bundle::compose(tree, path, &header.includes)?;
-    Ok(Script { header, bundle })
+    Ok(Script { header, bundle, tally: Tally::default() })
 }
 
 /// All versions of a name take the same keys and the same arguments, new ones at the end.

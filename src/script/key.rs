@@ -32,12 +32,35 @@ pub enum Key {
     Leases,
     /// Schema version, number of shards, identity of the store.
     Meta,
+    /// Which version of each script is active, and the revision of all that.
+    Scripts,
+    /// What is known of each version of a script.
+    Releases,
+    /// The text of each version of a script.
+    Sources,
+    /// Who changed what the fleet runs.
+    History,
+    /// What each node counted of its scripts.
+    Stats,
 }
 
 impl Key {
     /// Every key, in the order of `lua/README.md`.
-    pub const ALL: [Key; 8] =
-        [Key::Seat, Key::Ticket, Key::Roster, Key::Trail, Key::User, Key::Nodes, Key::Leases, Key::Meta];
+    pub const ALL: [Key; 13] = [
+        Key::Seat,
+        Key::Ticket,
+        Key::Roster,
+        Key::Trail,
+        Key::User,
+        Key::Nodes,
+        Key::Leases,
+        Key::Meta,
+        Key::Scripts,
+        Key::Releases,
+        Key::Sources,
+        Key::History,
+        Key::Stats,
+    ];
 
     /// The word of the header.
     pub const fn word(self) -> &'static str {
@@ -50,6 +73,11 @@ impl Key {
             Key::Nodes => "nodes",
             Key::Leases => "leases",
             Key::Meta => "meta",
+            Key::Scripts => "scripts",
+            Key::Releases => "releases",
+            Key::Sources => "sources",
+            Key::History => "history",
+            Key::Stats => "stats",
         }
     }
 
@@ -57,7 +85,7 @@ impl Key {
     pub const fn kind(self) -> &'static str {
         match self {
             Key::Roster | Key::Leases => "zset",
-            Key::Trail => "list",
+            Key::Trail | Key::History => "list",
             _ => "hash",
         }
     }
@@ -74,7 +102,7 @@ impl Key {
 
     /// Whether the key lies on the directory's shard instead of a user's.
     pub const fn of_directory(self) -> bool {
-        matches!(self, Key::Nodes | Key::Leases | Key::Meta)
+        !self.of_user() && !matches!(self, Key::Roster)
     }
 
     /// The name in Redis. `uid` is used by the keys of a user only.

@@ -11,6 +11,8 @@ use crate::script::argument::{Argument, Arguments};
 
 /// What the name of a node is appended to, to make its channel.
 pub const CHANNEL_PREFIX: &str = "os:node:";
+/// Where every node hears that the fleet runs other script versions.
+pub const SCRIPTS_CHANNEL: &str = "os:scripts";
 
 /// The node's identity and settings as scripts see them.
 #[derive(Debug)]
@@ -105,6 +107,7 @@ impl Standing {
             (Argument::Incarnation, self.incarnation().to_string()),
             (Argument::NotAfter, self.not_after(budget).to_string()),
             (Argument::ChannelPrefix, CHANNEL_PREFIX.to_owned()),
+            (Argument::Channel, SCRIPTS_CHANNEL.to_owned()),
             (Argument::Version, version),
         ];
         for (argument, value) in own.into_iter().chain(self.settings.iter().cloned()) {

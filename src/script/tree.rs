@@ -14,7 +14,11 @@ static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/lua");
 /// Deepest folder that is looked into; a catalogue needs one level.
 const DEPTH_MAX: usize = 4;
 
+/// Names of the files beside the versions that hold tests.
+pub const TEST_FILES: [&str; 2] = ["test.lua", "explore.lua"];
+
 /// Every `.lua` file by its relative path.
+#[derive(PartialEq, Eq)]
 pub struct Tree {
     label: String,
     files: BTreeMap<String, String>,
@@ -50,6 +54,14 @@ impl Tree {
     /// The text of one file.
     pub fn get(&self, path: &str) -> Option<&str> {
         self.files.get(path).map(String::as_str)
+    }
+
+    /// The test files of a script, by path.
+    pub fn tests_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let is_test = move |path: &str| {
+            path.strip_prefix(name).and_then(|rest| rest.strip_prefix('/')).is_some_and(|file| TEST_FILES.contains(&file))
+        };
+        self.files().filter(move |(path, _)| is_test(path))
     }
 
     /// Every path with its text, in order.

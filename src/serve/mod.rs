@@ -3,6 +3,7 @@
 mod banner;
 pub mod folder;
 pub mod store;
+mod workshop;
 
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use crate::admin::{self, AdminState};
 use crate::config::Config;
 use crate::error::{Exit, Fatal};
+use crate::fleet::channel::Wakes;
 use crate::fleet::member::{Member, Rhythm};
 use crate::fleet::{Identity, Lease, RegisterError, channel, farewell, reap};
 use crate::gateway::Gateway;
@@ -24,33 +26,49 @@ use crate::script::catalogue::Catalogue;
 use crate::script::{Argument, CallError, Caller, Standing};
 use crate::serve::folder::DataFolder;
 use crate::serve::store::Store;
+use crate::serve::workshop::Workshop;
 use crate::session::ending::EndingQueue;
 
+/// What a start may do beside serving.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Take the node's name although a node of that name is alive.
+    pub takeover: bool,
+    /// Test and run the scripts of `scripts.dir` anew whenever they change.
+    pub watch: bool,
+    /// Run the scripts of `scripts.dir` although others share the store.
+    pub force: bool,
+}
+
 /// Serves until a signal asks to stop, another process takes this node's name, or the embedded store ends.
-pub fn run(config: Config, takeover: bool) -> Result<Exit, Fatal> {
+pub fn run(config: Config, options: Options) -> Result<Exit, Fatal> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Fatal::new(Exit::Bug, "the runtime cannot start").because(error))?;
-    runtime.block_on(serve(Arc::new(config), takeover))
+    runtime.block_on(serve(Arc::new(config), options))
 }
 
-async fn serve(config: Arc<Config>, takeover: bool) -> Result<Exit, Fatal> {
+async fn serve(config: Arc<Config>, options: Options) -> Result<Exit, Fatal> {
     admin::install_metrics();
+    let workshop = Workshop::open(&config, options)?;
     let folder = DataFolder::open(&config.data.dir)?;
     let clients = listen(config.gateway.listen, "gateway.listen")?;
     let operators = listen(config.admin.listen, "admin.listen")?;
     let store = Store::open(&config, &folder)?;
     let readiness = Arc::new(Readiness::new());
     let endings = Arc::new(EndingQueue::new());
-    let caller = Arc::new(connect(&config, &store, &readiness).await?);
+    let caller = Arc::new(connect(&config, &store, workshop.as_ref(), &readiness).await?);
     let gateway = Gateway::new(&config, caller.clone(), endings.clone());
-    let resync = Arc::new(Notify::new());
+    let (resync, announced) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
 
-    let lease = Arc::new(Lease::new(caller.clone(), identity(&config, &folder, takeover)));
+    let lease = Arc::new(Lease::new(caller.clone(), identity(&config, &folder, options.takeover)));
     join(&lease, &caller, &readiness).await?;
-    channel::listen(&store.endpoint, caller.standing().channel(), gateway.clone(), resync.clone())
+    follow(&config, &caller, &readiness).await?;
+    clear(&caller).await?;
+    let wakes = Wakes { resync: resync.clone(), announced: announced.clone() };
+    channel::listen(&store.endpoint, caller.standing().channel(), gateway.clone(), wakes)
         .await
         .map_err(|error| store.unusable(error))?;
     readiness.set(Condition::Channel, true);
@@ -70,9 +88,13 @@ async fn serve(config: Arc<Config>, takeover: bool) -> Result<Exit, Fatal> {
         gateway: gateway.clone(),
         readiness: readiness.clone(),
         resync,
+        announced,
         rhythm,
     };
     let mut living = tokio::spawn(member.live());
+    if let Some(workshop) = workshop.filter(|_| options.watch) {
+        tokio::spawn(workshop.watch(caller.clone()));
+    }
     readiness.set(Condition::Gateway, true);
     banner::print(&config, &store.place);
 
@@ -121,21 +143,42 @@ async fn part(
     }
 }
 
-async fn connect(config: &Config, store: &Store, readiness: &Readiness) -> Result<Caller, Fatal> {
-    let catalogue = Catalogue::embedded()
-        .map_err(|error| Fatal::new(Exit::Bug, "the built-in scripts are broken").because(error))?;
-    let welcome = config.login.welcome.as_str();
-    if !welcome.is_empty() && catalogue.get(welcome).is_none() {
-        return Err(Fatal::new(Exit::Usage, format!("login.welcome names no script: {welcome:?}"))
-            .hint("name one of the scripts in lua/, or leave it empty"));
-    }
+async fn connect(
+    config: &Config,
+    store: &Store,
+    workshop: Option<&Workshop>,
+    readiness: &Readiness,
+) -> Result<Caller, Fatal> {
+    let catalogue = match workshop {
+        Some(workshop) => workshop.catalogue()?,
+        None => Catalogue::embedded()
+            .map_err(|error| Fatal::new(Exit::Bug, "the built-in scripts are broken").because(error))?,
+    };
     let standing = Arc::new(Standing::new(config.node.name.clone(), settings(config)));
     let client = store.endpoint.connect().await.map_err(|error| store.unusable(error))?;
     readiness.set(Condition::Redis, true);
     let caller = Caller::new(client, catalogue, standing, 1, store.endpoint.timeout());
+    let caller = if let Some(workshop) = workshop { caller.local(workshop.to_string()) } else { caller };
     caller.load_all().await.map_err(|error| refused("the scripts cannot be loaded", error))?;
-    readiness.set(Condition::Scripts, true);
     Ok(caller)
+}
+
+/// Takes the fleet's script versions, before the first client is accepted.
+async fn follow(config: &Config, caller: &Caller, readiness: &Readiness) -> Result<(), Fatal> {
+    if !caller.is_local() {
+        caller.follow().await.map_err(|error| {
+            Fatal::new(Exit::Store, "the fleet's script versions cannot be followed")
+                .because(error)
+                .hint("`oneseat scripts status` shows them; `oneseat scripts rollback NAME` leads back")
+        })?;
+    }
+    let welcome = config.login.welcome.as_str();
+    if !welcome.is_empty() && caller.active().get(welcome).is_none() {
+        return Err(Fatal::new(Exit::Usage, format!("login.welcome names no script: {welcome:?}"))
+            .hint("name one that `oneseat scripts list` shows as active, or leave it empty"));
+    }
+    readiness.set(Condition::Scripts, true);
+    Ok(())
 }
 
 /// What every script call of this node carries.
@@ -160,7 +203,7 @@ fn identity(config: &Config, folder: &DataFolder, takeover: bool) -> Identity {
     }
 }
 
-/// Registers and removes what older incarnations left, before the first client is accepted.
+/// Puts the node into the directory.
 async fn join(lease: &Lease, caller: &Caller, readiness: &Readiness) -> Result<(), Fatal> {
     lease.register().await.map_err(|error| match error {
         RegisterError::Taken { .. } => Fatal::new(Exit::NameTaken, "this node's name is taken")
@@ -169,6 +212,11 @@ async fn join(lease: &Lease, caller: &Caller, readiness: &Readiness) -> Result<(
         other => Fatal::new(Exit::Store, "the node cannot register").because(other),
     })?;
     readiness.set(Condition::Node, true);
+    Ok(())
+}
+
+/// Removes what older incarnations of this node left, before the first client is accepted.
+async fn clear(caller: &Caller) -> Result<(), Fatal> {
     let reaped =
         reap::reap_older(caller).await.map_err(|error| refused("what older runs left cannot be removed", error))?;
     if reaped > 0 {

@@ -132,6 +132,15 @@ pub fn parse_code(body: &[u8]) -> ReplyCode {
     ReplyCode::ALL.into_iter().find(|code| Some(code.number()) == number).unwrap_or(ReplyCode::Internal)
 }
 
+/// Reads which script version made a notice, as `login@1`; none where the body does not say.
+pub fn parse_script(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Body {
+        script: String,
+    }
+    serde_json::from_slice::<Body>(body).ok().map(|body| body.script)
+}
+
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Flaw> {
     serde_json::from_str(check(body)?).map_err(|_| Flaw::Field)
 }

@@ -1,0 +1,183 @@
+//! Following: the versions that the fleet chose become those that this node runs, all of them or none.
+//!
+//! The fleet's choice is the truth, also where the binary has another text under the same number. What the fleet does
+//! not have yet (a first start, a newer binary, a store that forgot) it is given first.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::metric::Metric;
+use crate::script::active::{ActiveSet, Canary, Choice, LIFECYCLE};
+use crate::script::argument::{Argument, Arguments};
+use crate::script::caller::{CallError, Caller};
+use crate::script::catalogue::Script;
+use crate::script::release::{Fleet, Pointer, Release, Source, SourceError, TestResult};
+use crate::script::tree::Tree;
+
+/// Why a node cannot run what the fleet chose.
+#[derive(Debug, Error)]
+pub enum FollowError {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("the fleet's choice for {name} cannot be read")]
+    Pointer { name: String },
+    #[error("the fleet chose {label}, but its text is not there")]
+    Missing { label: String },
+    #[error("{label}: {source}")]
+    Source { label: String, source: SourceError },
+    #[error("{label} takes other keys or arguments than this binary gives to {name}")]
+    Contract { label: String, name: String },
+}
+
+/// The answer of `source`.
+#[derive(Deserialize)]
+struct Kept {
+    source: Option<Source>,
+}
+
+impl Caller {
+    /// Brings what this node runs in line with what the fleet chose. Answers whether that changed anything; on an error
+    /// everything stays as it is, and [`Caller::trouble`] says why until a later attempt succeeds.
+    pub async fn follow(&self) -> Result<bool, FollowError> {
+        let outcome = self.try_to_follow().await;
+        let trouble = outcome.as_ref().err().map(FollowError::to_string);
+        Metric::ScriptBehind.gauge().set(f64::from(u8::from(trouble.is_some())));
+        Metric::ScriptRevision.gauge().set(self.active().revision() as f64);
+        self.set_trouble(trouble);
+        outcome
+    }
+
+    /// What the fleet keeps and chose.
+    pub async fn fleet(&self) -> Result<Fleet, CallError> {
+        read("versions", self.ask("versions", None, Arguments::new()).await?)
+    }
+
+    /// The text of a version that the fleet keeps.
+    pub async fn source(&self, name: &str, version: u32) -> Result<Option<Source>, CallError> {
+        let arguments =
+            Arguments::new().with(Argument::Script, name).with(Argument::ScriptVersion, version.to_string());
+        Ok(read::<Kept>("source", self.ask("source", None, arguments).await?)?.source)
+    }
+
+    async fn try_to_follow(&self) -> Result<bool, FollowError> {
+        let mut fleet = self.fleet().await?;
+        if self.offer(&fleet).await? > 0 {
+            fleet = self.fleet().await?;
+        }
+        let now = self.active();
+        if fleet.revision == now.revision() {
+            return Ok(false);
+        }
+        let mut choices = HashMap::new();
+        for name in fleet.names().into_iter().filter(|name| !LIFECYCLE.contains(name)) {
+            choices.insert(name.to_owned(), self.choice(&now, &fleet, name).await?);
+        }
+        self.switch(ActiveSet::new(fleet.revision, choices)).await?;
+        tracing::info!(revision = fleet.revision, scripts = %differences(&now, &self.active()), "follows the fleet's script versions");
+        Ok(true)
+    }
+
+    /// Gives the fleet what it does not have: the versions of this binary, and, after a loss of data, those that run.
+    /// Answers how many.
+    async fn offer(&self, fleet: &Fleet) -> Result<usize, CallError> {
+        let now = self.active();
+        let chosen = fleet.names();
+        let running = now.choices().filter(|(name, _)| !chosen.contains(name)).map(|(_, choice)| &choice.stable);
+        // The highest version first: the first one of its name becomes active.
+        let mut own: Vec<_> = self.catalogue().scripts().collect();
+        own.sort_by_key(|script| std::cmp::Reverse(script.version()));
+        let mut given = 0;
+        for script in running.chain(own) {
+            let is_new = !fleet.releases.contains_key(&script.label()) || !chosen.contains(script.name());
+            if is_new && !LIFECYCLE.contains(&script.name()) {
+                self.give(script).await?;
+                given += 1;
+            }
+        }
+        Ok(given)
+    }
+
+    async fn give(&self, script: &Script) -> Result<(), CallError> {
+        let tree = Tree::embedded();
+        let tests: BTreeMap<_, _> =
+            tree.tests_of(script.name()).map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
+        let arguments = push_arguments(script, tests, TestResult::default())
+            .with(Argument::Who, concat!("oneseat ", env!("CARGO_PKG_VERSION")))
+            .with(Argument::Builtin, "1");
+        let answer = self.ask("push", None, arguments).await?;
+        if answer["outcome"] == "taken" {
+            tracing::warn!(
+                script = %script.label(), own = script.sha1(), fleet = %answer["digest"],
+                "the fleet keeps another text under this number than this binary has; the fleet's is used"
+            );
+        }
+        Ok(())
+    }
+
+    async fn choice(&self, now: &ActiveSet, fleet: &Fleet, name: &str) -> Result<Choice, FollowError> {
+        let chosen = fleet.chosen(name).ok_or_else(|| FollowError::Pointer { name: name.to_owned() })?;
+        let stable = self.obtain(now, name, &chosen.active).await?;
+        let canary = match chosen.canary {
+            None => None,
+            Some((pointer, percent)) => Some(Canary { script: self.obtain(now, name, &pointer).await?, percent }),
+        };
+        Ok(Choice { stable, canary })
+    }
+
+    /// A version by number and digest: one that runs, one of the binary, or one that the fleet keeps.
+    async fn obtain(&self, now: &ActiveSet, name: &str, pointer: &Pointer) -> Result<Arc<Script>, FollowError> {
+        let is_meant = |script: &&Arc<Script>| script.version() == pointer.version && script.sha1() == pointer.digest;
+        let is_same = |script: &&Arc<Script>| script.name() == name && is_meant(script);
+        let running = now.known().find(is_same);
+        if let Some(script) = running.or_else(|| self.catalogue().versions(name).iter().find(is_meant)) {
+            return Ok(script.clone());
+        }
+        let label = format!("{name}@{}", pointer.version);
+        let Some(source) = self.source(name, pointer.version).await? else {
+            return Err(FollowError::Missing { label });
+        };
+        let script = source
+            .restore(name, pointer.version, &pointer.digest)
+            .map_err(|source| FollowError::Source { label: label.clone(), source })?;
+        match self.catalogue().get(name) {
+            Some(own) if !script.stands_in_for(own) => Err(FollowError::Contract { label, name: name.to_owned() }),
+            _ => Ok(Arc::new(script)),
+        }
+    }
+}
+
+/// The arguments of `push` that come from the version itself.
+pub fn push_arguments(script: &Script, tests: BTreeMap<String, String>, result: TestResult) -> Arguments<'static> {
+    let to_json = |value: serde_json::Result<String>| value.unwrap_or_default();
+    Arguments::new()
+        .with(Argument::Script, script.name().to_owned())
+        .with(Argument::ScriptVersion, script.version().to_string())
+        .with(Argument::Digest, script.sha1().to_owned())
+        .with(Argument::Source, to_json(serde_json::to_string(&Source::of(script, tests))))
+        .with(Argument::Body, to_json(serde_json::to_string(&Release::of(script, result))))
+}
+
+fn read<T: serde::de::DeserializeOwned>(script: &str, value: serde_json::Value) -> Result<T, CallError> {
+    serde_json::from_value(value)
+        .map_err(|error| CallError::Script { at: script.to_owned(), message: format!("answers oddly: {error}") })
+}
+
+/// What another set runs instead, for the log: `login@1 -> login@2`.
+fn differences(before: &ActiveSet, after: &ActiveSet) -> String {
+    let label = |choice: &Choice| {
+        let canary = choice.canary.as_ref().map(|canary| format!(" and {}% {}", canary.percent, canary.script.label()));
+        format!("{}{}", choice.stable.label(), canary.unwrap_or_default())
+    };
+    let mut changes: Vec<_> = after
+        .choices()
+        .filter_map(|(name, choice)| {
+            let (old, new) = (before.get(name).map(label).unwrap_or_default(), label(choice));
+            (old != new).then(|| format!("{old} -> {new}"))
+        })
+        .collect();
+    changes.sort();
+    changes.join(", ")
+}
