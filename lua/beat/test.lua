@@ -19,9 +19,23 @@ describe('a beat', function()
     local me = register('n1')
     clock.advance(2000)
     local answer = beat('n1', me.incarnation, 7)
-    assert.same({ outcome = 'ok', now = me.now + 2000, deadline = me.now + 12000 }, answer)
+    assert.same({ outcome = 'ok', now = me.now + 2000, deadline = me.now + 12000, revision = 0 }, answer)
     assert.same({ 'n1', string.format('%.0f', answer.deadline) }, read(key('leases')))
     assert.equal(7, json(read(key('nodes')).n1).count)
+  end)
+
+  it('tells the revision of the fleet, and notes that of the node with what it counted', function()
+    local me = register('n1')
+    redis.call('HSET', key('scripts'), 'revision', 1700000000007)
+    local answer = run('beat', {
+      node = 'n1', incarnation = me.incarnation, count = 0, revision = 1700000000003, trouble = 'no such text',
+      body = '{"login@1":{"calls":3}}',
+    }).reply.json
+    assert.equal(1700000000007, answer.revision)
+    local node = run('nodes').reply.json.nodes[1]
+    assert.equal(1700000000003, node.revision)
+    assert.equal('no such text', node.trouble)
+    assert.equal(3, node.stats['login@1'].calls)
   end)
 
   it('keeps what the node said at its start', function()

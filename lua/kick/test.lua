@@ -37,8 +37,10 @@ describe('a kick', function()
     assert.equal(sid(1), e.kick.sid)
     assert.equal('kicked', e.kick.reason)
     assert.equal(1021, e.kick.id)
-    assert.same({ error = 0, uid = 1001, reason = 'kicked', at = e.kick.json.at, epoch = epoch, note = 'account "reported"' },
-      e.kick.json)
+    assert.same({
+      error = 0, uid = 1001, reason = 'kicked', at = e.kick.json.at, epoch = epoch, note = 'account "reported"',
+      script = 'kick@' .. given_version(),
+    }, e.kick.json)
     local messages = published()
     assert.equal(1, #messages)
     assert.equal('os:node:n2', messages[1].channel)

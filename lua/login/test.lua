@@ -258,7 +258,7 @@ describe('a takeover', function()
     assert.equal(1021, e.kick.id)
     assert.same({
       error = 0, uid = 1001, reason = 'displaced', at = e.kick.json.at, epoch = e.bind.epoch,
-      by = { class = 'main', address = '10.0.0.2:5000' },
+      by = { class = 'main', address = '10.0.0.2:5000' }, script = 'login@' .. given_version(),
     }, e.kick.json)
     local messages = published()
     assert.equal(1, #messages)

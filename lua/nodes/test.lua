@@ -24,7 +24,7 @@ describe('the nodes', function()
     local lease_ms = found[1].lease_ms
     assert.is_true(lease_ms > 0 and lease_ms <= 10000)
     assert.same({ name = 'n1', address = 'n1:1', live = true, count = 4, capacity = 10, incarnation = me.incarnation,
-      draining = false, lease_ms = lease_ms }, found[1])
+      draining = false, lease_ms = lease_ms, trouble = '', stats = {} }, found[1])
     assert.equal('n2', found[2].name)
   end)
 

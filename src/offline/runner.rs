@@ -61,7 +61,8 @@ pub fn run(suite: &Suite, options: &Options, report: &mut dyn Write) -> Result<T
     }
     let mut runner = Runner { suite, options, report, tally: Tally::default(), seen: Seen::new() };
     for file in &suite.files {
-        for script in suite.catalogue.versions(&file.script) {
+        let versions = suite.catalogue.versions(&file.script).iter();
+        for script in versions.filter(|script| file.versions.contains(&script.version())) {
             runner.run_file(file, script)?;
         }
     }
@@ -113,14 +114,14 @@ impl Runner<'_> {
         }
         self.tally.passed += passed;
         if passed > 0 {
-            writeln!(self.report, "ok   {} {}: {passed} passed", file.label, script.label())?;
+            writeln!(self.report, "ok   {} {}: {passed} passed", file.source.label, script.label())?;
         }
         Ok(())
     }
 
     fn names(&self, file: &TestFile, script: &Script) -> Result<Vec<String>, String> {
         let world = World::new(Store::embedded(), Rc::clone(&self.suite.catalogue), script);
-        Language::load(&Rc::new(RefCell::new(world)), &file.label, &file.text, self.options.seed)?.names()
+        Language::load(&Rc::new(RefCell::new(world)), &file.source.label, &file.source.text, self.options.seed)?.names()
     }
 
     fn run_test(&mut self, file: &TestFile, script: &Script, index: usize) -> Result<Outcome, RunError> {
@@ -130,7 +131,7 @@ impl Runner<'_> {
         };
         let world = World::new(store, Rc::clone(&self.suite.catalogue), script);
         let world = Rc::new(RefCell::new(world));
-        let language = Language::load(&world, &file.label, &file.text, self.options.seed);
+        let language = Language::load(&world, &file.source.label, &file.source.text, self.options.seed);
         let outcome = language.and_then(|language| language.run(index));
         let world = world.borrow();
         for (label, effects) in world.seen() {

@@ -1,13 +1,21 @@
-//! The tests of a catalogue: which files there are, and the scripts that they belong to.
+//! The tests of a catalogue: which files there are, which versions they run for, and what is judged by them.
+//!
+//! A folder is laid over the scripts inside the binary, so that it needs to hold no more than what it changes. The
+//! built-in tests count for what it brings: a behaviour is changed by restating its test, never by leaving it out.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::offline::place::Place;
 use crate::script::catalogue::{Catalogue, CatalogueError};
 use crate::script::tree::Tree;
+
+pub use crate::script::tree::TEST_FILES;
 
 /// Why there is nothing to run.
 #[derive(Debug, Error)]
@@ -16,73 +24,162 @@ pub enum SuiteError {
     Unreadable(#[from] io::Error),
     #[error("{0}")]
     Catalogue(#[from] CatalogueError),
-    #[error("no test.lua below {0}")]
+    #[error("no tests below {0}; expected are <name>/test.lua and <name>/v<N>.lua")]
     Empty(String),
     #[error("{label} tests `{script}`, of which there is no version")]
     Orphan { label: String, script: String },
 }
 
-/// One `test.lua`.
-#[derive(Clone, Debug)]
+/// The text of a file and how people know it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Text {
+    pub label: String,
+    pub text: String,
+}
+
+/// One `test.lua` or `explore.lua`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TestFile {
     /// The script that it tests: the name of its folder.
     pub script: String,
-    /// The path as people know it.
-    pub label: String,
-    pub text: String,
+    pub source: Text,
+    /// Versions that its tests run for, in ascending order.
+    pub versions: Vec<u32>,
+    /// Files whose tests stand in for those of the same name here.
+    pub replaced_by: Vec<Text>,
 }
 
 /// Scripts and their tests.
 #[derive(Debug)]
 pub struct Suite {
     pub catalogue: Rc<Catalogue>,
+    /// The files that the catalogue was made of.
+    pub tree: Tree,
     pub files: Vec<TestFile>,
+    /// Names and versions whose effects and lines the tests have to reach.
+    pub judged: BTreeSet<(String, u32)>,
 }
 
 impl Suite {
-    /// Finds the tests of the built-in scripts, of a folder laid out as `lua/` is, or of one script in such a folder.
+    /// The tests of the scripts inside the binary, or of what a path brings beside them; see [`Place::of`] for what a
+    /// path may be.
     pub fn find(path: Option<&Path>) -> Result<Self, SuiteError> {
-        match path {
-            None => Self::from_tree(&Tree::embedded(), None),
-            Some(path) => {
-                let (root, only) = split(path);
-                Self::from_tree(&Tree::read(&root)?, only.as_deref())
-            }
-        }
+        let builtin = Tree::embedded();
+        let Some(path) = path else { return Self::from_tree(&builtin, None) };
+        let place = Place::of(path)?;
+        Self::overlay(&builtin, &place.read()?, place.script.as_deref(), place.version)
     }
 
-    /// Finds the tests in a tree, all or those of one script.
+    /// The tests in a tree, all or those of one script.
     pub fn from_tree(tree: &Tree, only: Option<&str>) -> Result<Self, SuiteError> {
-        let catalogue = Rc::new(Catalogue::from_tree(tree)?);
-        let mut files = Vec::new();
-        for (path, text) in tree.files() {
-            let Some(script) = path.strip_suffix("/test.lua") else { continue };
-            if only.is_some_and(|only| only != script) {
-                continue;
-            }
-            let (script, label, text) = (script.to_owned(), tree.label(path), text.to_owned());
-            if catalogue.get(&script).is_none() {
-                return Err(SuiteError::Orphan { label, script });
-            }
-            files.push(TestFile { script, label, text });
-        }
-        if files.is_empty() {
-            return Err(SuiteError::Empty(tree.label(only.unwrap_or(""))));
-        }
-        Ok(Self { catalogue, files })
+        let catalogue = Catalogue::from_tree(tree)?;
+        let names: Vec<_> = match only {
+            Some(name) => vec![name.to_owned()],
+            None => catalogue.names().map(str::to_owned).chain(names_in(tree)).collect(),
+        };
+        let layers = Layers { catalogue, former: None, tree: tree.clone(), upper: tree, version: None };
+        layers.suite(&names.into_iter().collect())
+    }
+
+    /// The tests of what `upper` brings, laid over `lower`: of one script, or of every script that is not what it was;
+    /// of one version of it, or of all.
+    pub fn overlay(
+        lower: &Tree,
+        upper: &Tree,
+        script: Option<&str>,
+        version: Option<u32>,
+    ) -> Result<Self, SuiteError> {
+        let tree = lower.clone().overlaid(upper);
+        let (catalogue, former) = (Catalogue::from_tree(&tree)?, Catalogue::from_tree(lower)?);
+        let layers = Layers { catalogue, former: Some((lower, former)), tree, upper, version };
+        let names = match script {
+            Some(name) => BTreeSet::from([name.to_owned()]),
+            None => layers.touched(),
+        };
+        layers.suite(&names)
     }
 }
 
-/// The folder of the catalogue, and the one script that is meant, if the path is its folder or its test.
-fn split(path: &Path) -> (PathBuf, Option<String>) {
-    let is_test = path.file_name().is_some_and(|name| name == "test.lua");
-    let folder = if is_test { path.parent().unwrap_or(Path::new("")) } else { path };
-    let holds_versions = folder.join("test.lua").is_file();
-    match (holds_versions, folder.file_name()) {
-        (true, Some(name)) => {
-            let root = folder.parent().filter(|root| !root.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            (root.to_owned(), Some(name.to_string_lossy().into_owned()))
-        }
-        _ => (folder.to_owned(), None),
+/// A tree, what it lies over, and which version of its scripts is asked for.
+struct Layers<'a> {
+    catalogue: Catalogue,
+    /// What the scripts were before.
+    former: Option<(&'a Tree, Catalogue)>,
+    tree: Tree,
+    upper: &'a Tree,
+    version: Option<u32>,
+}
+
+impl Layers<'_> {
+    /// Scripts that the upper tree has files of, or whose helpers it changes.
+    fn touched(&self) -> BTreeSet<String> {
+        let changed = self.catalogue.names().filter(|name| !self.brought(name).is_empty()).map(str::to_owned);
+        changed.chain(names_in(self.upper)).collect()
     }
+
+    /// Versions of a script that are new, or not what they were.
+    fn brought(&self, name: &str) -> Vec<u32> {
+        let Some((_, former)) = &self.former else { return Vec::new() };
+        let known: BTreeSet<_> = former.versions(name).iter().map(|script| (script.version(), script.sha1())).collect();
+        let scripts = self.catalogue.versions(name).iter();
+        let changed = scripts.filter(|script| !known.contains(&(script.version(), script.sha1())));
+        self.wanted(changed.map(|script| script.version()))
+    }
+
+    fn all(&self, name: &str) -> Vec<u32> {
+        self.wanted(self.catalogue.versions(name).iter().map(|script| script.version()))
+    }
+
+    fn wanted(&self, versions: impl Iterator<Item = u32>) -> Vec<u32> {
+        versions.filter(|version| self.version.is_none_or(|wanted| wanted == *version)).collect()
+    }
+
+    fn suite(self, names: &BTreeSet<String>) -> Result<Suite, SuiteError> {
+        let (mut files, mut judged) = (Vec::new(), BTreeSet::new());
+        for name in names {
+            let found = self.tests_of(name);
+            if let (Some(file), true) = (found.first(), self.catalogue.get(name).is_none()) {
+                let (label, script) = (file.source.label.clone(), name.clone());
+                return Err(SuiteError::Orphan { label, script });
+            }
+            files.extend(found);
+            let brought = self.brought(name);
+            let versions = if brought.is_empty() { self.all(name) } else { brought };
+            judged.extend(versions.into_iter().map(|version| (name.clone(), version)));
+        }
+        if files.is_empty() {
+            return Err(SuiteError::Empty(self.upper.label("")));
+        }
+        Ok(Suite { catalogue: Rc::new(self.catalogue), tree: self.tree, files, judged })
+    }
+
+    /// The test files of a script, and the built-in ones that they lie over, for what is new.
+    fn tests_of(&self, name: &str) -> Vec<TestFile> {
+        let mut files = Vec::new();
+        let (all, brought) = (self.all(name), self.brought(name));
+        let own: Vec<_> = TEST_FILES.iter().filter_map(|file| text_of(self.upper, name, file)).collect();
+        for file in TEST_FILES {
+            let Some(source) = text_of(&self.tree, name, file) else { continue };
+            let former = self.former.as_ref().and_then(|(lower, _)| text_of(lower, name, file));
+            let hidden = former.filter(|former| former.text != source.text && !brought.is_empty());
+            let script = name.to_owned();
+            files.push(TestFile { script, source, versions: all.clone(), replaced_by: Vec::new() });
+            files.extend(hidden.map(|source| {
+                let (script, versions) = (name.to_owned(), brought.clone());
+                TestFile { script, source, versions, replaced_by: own.clone() }
+            }));
+        }
+        files
+    }
+}
+
+fn text_of(tree: &Tree, name: &str, file: &str) -> Option<Text> {
+    let path = format!("{name}/{file}");
+    tree.get(&path).map(|text| Text { label: tree.label(&path), text: text.to_owned() })
+}
+
+/// The scripts that a tree has files of.
+fn names_in(tree: &Tree) -> impl Iterator<Item = String> {
+    let folders = tree.files().filter_map(|(path, _)| path.split_once('/')).map(|(folder, _)| folder);
+    folders.filter(|folder| *folder != "lib").map(str::to_owned)
 }

@@ -14,6 +14,7 @@ use crate::script::catalogue::{Catalogue, Script};
 use crate::script::effect::{Effect, Item, decode_effects, decode_reply};
 use crate::script::header::Mode;
 use crate::script::key::{Key, Shard};
+use crate::script::standing::SCRIPTS_CHANNEL;
 
 /// All keys of a test lie on one shard.
 const SHARD: Shard = Shard(0);
@@ -21,10 +22,11 @@ const SHARD: Shard = Shard(0);
 const BUDGET_MS: u64 = 60_000;
 
 /// What every node adds to its calls; a test changes them with `defaults`.
-const DEFAULTS: [(Argument, &str); 11] = [
+const DEFAULTS: [(Argument, &str); 12] = [
     (Argument::Node, "n1"),
     (Argument::Incarnation, "1700000000000"),
     (Argument::ChannelPrefix, "os:node:"),
+    (Argument::Channel, SCRIPTS_CHANNEL),
     (Argument::Policy, "takeover"),
     (Argument::IntervalMs, "10000"),
     (Argument::LimitMs, "60000"),
@@ -264,6 +266,10 @@ fn item(reply: Reply) -> Option<Item> {
 
 fn read_message(channel: Vec<u8>, payload: Vec<u8>) -> Result<Published, String> {
     let channel = String::from_utf8_lossy(&channel).into_owned();
+    if channel == SCRIPTS_CHANNEL {
+        // It carries a revision, which is for no session.
+        return Ok(Published { channel, payload, effects: Vec::new() });
+    }
     let wrong = |what: String| format!("the message on {channel} is no list of effects: {what}");
     let json: serde_json::Value = serde_json::from_slice(&payload).map_err(|error| wrong(error.to_string()))?;
     let Some(Item::List(items)) = Item::from_json(json) else { return Err(wrong("not an array".to_owned())) };

@@ -1,4 +1,4 @@
-//! The Lua files of a catalogue: those inside the binary, or a folder.
+//! The Lua files of a catalogue: those inside the binary, a folder, or a folder laid over the former.
 //!
 //! Paths are relative and use `/`; a file's label is what people are shown: `lua/login/v1.lua`. It reads files and
 //! nothing else, and never interprets them.
@@ -8,52 +8,80 @@ use std::io;
 use std::path::Path;
 
 use include_dir::{Dir, include_dir};
+use serde::{Deserialize, Serialize};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/lua");
 
 /// Deepest folder that is looked into; a catalogue needs one level.
 const DEPTH_MAX: usize = 4;
+/// A folder directly below the root that holds trees of its own, and so is no part of this one.
+const EXAMPLES: &str = "examples";
 
 /// Names of the files beside the versions that hold tests.
 pub const TEST_FILES: [&str; 2] = ["test.lua", "explore.lua"];
 
 /// Every `.lua` file by its relative path.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Tree {
     label: String,
-    files: BTreeMap<String, String>,
+    files: BTreeMap<String, File>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct File {
+    label: String,
+    text: String,
 }
 
 impl Tree {
     /// The files that are part of the binary.
     pub fn embedded() -> Self {
-        let mut files = BTreeMap::new();
-        collect(&EMBEDDED, &mut files);
-        Self { label: "lua".to_owned(), files }
+        let mut tree = Self::empty("lua");
+        tree.collect(&EMBEDDED);
+        tree
     }
 
     /// The files below a folder. Fails when a folder or a `.lua` file cannot be read as text.
     pub fn read(root: &Path) -> io::Result<Self> {
-        let mut files = BTreeMap::new();
-        read_into(root, "", 0, &mut files)?;
-        let label = root.to_string_lossy().trim_end_matches('/').to_owned();
-        Ok(Self { label, files })
+        let mut tree = Self::empty(root.to_string_lossy().trim_end_matches('/'));
+        tree.read_into(root, "", 0)?;
+        Ok(tree)
+    }
+
+    /// The files of one script below a folder, and the helpers beside it.
+    pub fn read_script(root: &Path, name: &str) -> io::Result<Self> {
+        let mut tree = Self::empty(root.to_string_lossy().trim_end_matches('/'));
+        tree.read_into(&root.join(name), &format!("{name}/"), DEPTH_MAX)?;
+        let helpers = root.join("lib");
+        if helpers.is_dir() {
+            tree.read_into(&helpers, "lib/", DEPTH_MAX)?;
+        }
+        Ok(tree)
     }
 
     /// Files given by hand, as the tests of the catalogue do.
     pub fn of<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let own = |(path, text): (&str, &str)| (path.to_owned(), text.to_owned());
-        Self { label: "lua".to_owned(), files: files.into_iter().map(own).collect() }
+        let mut tree = Self::empty("lua");
+        files.into_iter().for_each(|(path, text)| tree.add(path.to_owned(), text.to_owned()));
+        tree
+    }
+
+    /// This tree with the files of another one laid over it; where both have a path, the other's file counts.
+    #[must_use]
+    pub fn overlaid(mut self, upper: &Tree) -> Self {
+        self.label.clone_from(&upper.label);
+        self.files.extend(upper.files.iter().map(|(path, file)| (path.clone(), file.clone())));
+        self
     }
 
     /// What people are shown for a relative path.
     pub fn label(&self, path: &str) -> String {
-        format!("{}/{path}", self.label)
+        self.files.get(path).map_or_else(|| format!("{}/{path}", self.label), |file| file.label.clone())
     }
 
     /// The text of one file.
     pub fn get(&self, path: &str) -> Option<&str> {
-        self.files.get(path).map(String::as_str)
+        self.files.get(path).map(|file| file.text.as_str())
     }
 
     /// The test files of a script, by path.
@@ -66,32 +94,43 @@ impl Tree {
 
     /// Every path with its text, in order.
     pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()))
+        self.files.iter().map(|(path, file)| (path.as_str(), file.text.as_str()))
     }
-}
 
-fn collect(dir: &Dir<'_>, files: &mut BTreeMap<String, String>) {
-    for file in dir.files() {
-        let path = file.path().to_string_lossy().replace('\\', "/");
-        if let (true, Some(text)) = (path.ends_with(".lua"), file.contents_utf8()) {
-            files.insert(path, text.to_owned());
-        }
+    fn empty(label: &str) -> Self {
+        Self { label: label.to_owned(), files: BTreeMap::new() }
     }
-    dir.dirs().for_each(|inner| collect(inner, files));
-}
 
-fn read_into(dir: &Path, prefix: &str, depth: usize, files: &mut BTreeMap<String, String>) -> io::Result<()> {
-    for entry in std::fs::read_dir(dir).map_err(|error| at(dir, error))? {
-        let entry = entry?;
-        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        let path = entry.path();
-        if path.is_dir() && depth < DEPTH_MAX {
-            read_into(&path, &format!("{name}/"), depth + 1, files)?;
-        } else if name.ends_with(".lua") {
-            files.insert(name, std::fs::read_to_string(&path).map_err(|error| at(&path, error))?);
-        }
+    fn add(&mut self, path: String, text: String) {
+        let label = format!("{}/{path}", self.label);
+        self.files.insert(path, File { label, text });
     }
-    Ok(())
+
+    fn collect(&mut self, dir: &Dir<'_>) {
+        for file in dir.files() {
+            let path = file.path().to_string_lossy().replace('\\', "/");
+            if let (true, Some(text)) = (path.ends_with(".lua"), file.contents_utf8()) {
+                self.add(path, text.to_owned());
+            }
+        }
+        dir.dirs().filter(|inner| inner.path() != Path::new(EXAMPLES)).for_each(|inner| self.collect(inner));
+    }
+
+    fn read_into(&mut self, dir: &Path, prefix: &str, depth: usize) -> io::Result<()> {
+        for entry in std::fs::read_dir(dir).map_err(|error| at(dir, error))? {
+            let entry = entry?;
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            let path = entry.path();
+            if path.is_dir() {
+                if depth < DEPTH_MAX && name != EXAMPLES {
+                    self.read_into(&path, &format!("{name}/"), depth + 1)?;
+                }
+            } else if name.ends_with(".lua") {
+                self.add(name, std::fs::read_to_string(&path).map_err(|error| at(&path, error))?);
+            }
+        }
+        Ok(())
+    }
 }
 
 fn at(path: &Path, error: io::Error) -> io::Error {

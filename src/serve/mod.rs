@@ -64,7 +64,7 @@ async fn serve(config: Arc<Config>, options: Options) -> Result<Exit, Fatal> {
     let (resync, announced) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
 
     let lease = Arc::new(Lease::new(caller.clone(), identity(&config, &folder, options.takeover)));
-    join(&lease, &caller, &readiness).await?;
+    join(&lease, &readiness).await?;
     follow(&config, &caller, &readiness).await?;
     clear(&caller).await?;
     let wakes = Wakes { resync: resync.clone(), announced: announced.clone() };
@@ -204,7 +204,7 @@ fn identity(config: &Config, folder: &DataFolder, takeover: bool) -> Identity {
 }
 
 /// Puts the node into the directory.
-async fn join(lease: &Lease, caller: &Caller, readiness: &Readiness) -> Result<(), Fatal> {
+async fn join(lease: &Lease, readiness: &Readiness) -> Result<(), Fatal> {
     lease.register().await.map_err(|error| match error {
         RegisterError::Taken { .. } => Fatal::new(Exit::NameTaken, "this node's name is taken")
             .because(error)
