@@ -1,6 +1,6 @@
 //! The command line: reads arguments, runs one subcommand, turns its outcome into an exit code.
 //!
-//! Subcommands other than `serve`, `store` and `test` know nothing but the admin API and the wire; they work against a server
+//! Subcommands other than `serve`, `store`, `scripts` and `test` know nothing but the admin API and the wire; they work against a server
 //! on another machine just as well.
 
 mod api;
@@ -9,6 +9,7 @@ mod config;
 mod kick;
 mod nodes;
 mod output;
+mod scripts;
 mod serve;
 mod store;
 mod test;
@@ -72,6 +73,8 @@ enum Command {
     Store(store::Store),
     /// Run the tests of scripts.
     Test(test::Test),
+    /// Look at, push, activate and roll back versions of scripts.
+    Scripts(scripts::Scripts),
     /// Print the configuration template, or what is in force.
     Config(config::Print),
     /// Print the version.
@@ -110,6 +113,7 @@ fn run(cli: Cli) -> Result<Exit, Fatal> {
         Some(Command::Nodes(nodes)) => nodes.run(&shared),
         Some(Command::Store(store)) => store.run(&shared),
         Some(Command::Test(test)) => test.run(),
+        Some(Command::Scripts(scripts)) => scripts.run(&shared),
         Some(Command::Config(print)) => print.run(&shared),
         Some(Command::Version) => version(&shared),
     }

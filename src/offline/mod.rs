@@ -5,7 +5,7 @@
 
 mod language;
 pub mod link;
-mod place;
+pub mod place;
 pub mod runner;
 mod store;
 pub mod suite;

@@ -3,7 +3,7 @@
 //! The fleet's choice is the truth, also where the binary has another text under the same number. What the fleet does
 //! not have yet (a first start, a newer binary, a store that forgot) it is given first.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -89,15 +89,14 @@ impl Caller {
         // The highest version first: the first one of its name becomes active.
         let mut own: Vec<_> = self.catalogue().scripts().collect();
         own.sort_by_key(|script| std::cmp::Reverse(script.version()));
-        let mut given = 0;
+        let mut given = BTreeSet::new();
         for script in running.chain(own) {
             let is_new = !fleet.releases.contains_key(&script.label()) || !chosen.contains(script.name());
-            if is_new && !LIFECYCLE.contains(&script.name()) {
+            if is_new && !LIFECYCLE.contains(&script.name()) && given.insert(script.label()) {
                 self.give(script).await?;
-                given += 1;
             }
         }
-        Ok(given)
+        Ok(given.len())
     }
 
     async fn give(&self, script: &Script) -> Result<(), CallError> {

@@ -99,6 +99,12 @@ impl Source {
         Self { text: script.text().to_owned(), parts, tests }
     }
 
+    /// The files that it is made of, each with its path; the script itself comes last.
+    pub fn files(&self) -> Vec<(String, String)> {
+        let bundle = Bundle::restore(self.text.clone(), self.parts.iter().cloned());
+        bundle.files().map(|(path, text)| (path.to_owned(), text)).collect()
+    }
+
     /// The script again, if the text has this digest and keeps to its header.
     pub fn restore(&self, name: &str, version: u32, digest: &str) -> Result<Script, SourceError> {
         let bundle = Bundle::restore(self.text.clone(), self.parts.iter().cloned());

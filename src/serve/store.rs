@@ -30,7 +30,7 @@ impl Store {
             let endpoint = Endpoint::new(config.redis.url.expose(), timeout);
             return Ok(Self { place: config.redis.url.to_string(), endpoint, server: None });
         }
-        let socket = folder.path().join("redis.sock");
+        let socket = folder.path().join(SOCKET);
         let place = socket.display().to_string();
         let options = ServerOptions { socket, engine: engine(config), append_only: Some(append_only(config, folder)) };
         let server = Server::start(options).map_err(|error| refused(error, &place))?;
@@ -55,6 +55,9 @@ impl Store {
         Fatal::new(Exit::Store, format!("the store at {} cannot be used", self.place)).because(error).hint(hint)
     }
 }
+
+/// The socket of the embedded store inside the data folder.
+pub const SOCKET: &str = "redis.sock";
 
 /// The folder of the append-only file inside the data folder, named as Redis names it.
 pub const APPEND_ONLY_FOLDER: &str = "appendonlydir";

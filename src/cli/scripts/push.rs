@@ -1,0 +1,108 @@
+//! `oneseat scripts push`: a version is linted and tested here, with its own tests and those that its name has in the
+//! fleet, then kept for the fleet by one script.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::fleet::Store;
+use super::tell;
+use crate::cli::output::{self, moment, printable};
+use crate::cli::Shared;
+use crate::error::{Exit, Fatal};
+use crate::offline::place::Place;
+use crate::offline::{Options, Suite, runner};
+use crate::script::Argument;
+use crate::script::active::LIFECYCLE;
+use crate::script::catalogue::Script;
+use crate::script::follow::push_arguments;
+use crate::script::release::TestResult;
+use crate::script::tree::Tree;
+
+/// Tests a file and keeps it for the fleet.
+pub fn run(file: &Path, who: String, shared: &Shared) -> Result<Exit, Fatal> {
+    let unreadable = |error: String| Fatal::new(Exit::Usage, format!("{} cannot be pushed\n{error}", file.display()));
+    let place = Place::of(file).map_err(|error| unreadable(error.to_string()))?;
+    let (Some(name), Some(version)) = (place.script.clone(), place.version) else {
+        return Err(Fatal::new(Exit::Usage, format!("{} is no version of a script", file.display()))
+            .hint("name one file, as my-scripts/login/v2.lua"));
+    };
+    if LIFECYCLE.contains(&name.as_str()) {
+        return Err(Fatal::new(Exit::Usage, format!("{name} always runs as it comes with the binary"))
+            .hint("it is part of how versions are changed; give yours another name"));
+    }
+    let store = Store::open(shared)?;
+    let lower = store.tree(&store.fleet()?)?;
+    let upper = place.read().map_err(|error| unreadable(error.to_string()))?;
+    check_helpers(&lower, &upper)?;
+    let suite = Suite::overlay(&lower, &upper, Some(&name), Some(version)).map_err(|error| unreadable(error.to_string()))?;
+    let versions = suite.catalogue.versions(&name);
+    let Some(script) = versions.iter().find(|script| script.version() == version) else {
+        return Err(unreadable("there is no such version".to_owned()));
+    };
+    let result = test(&suite, script, shared)?;
+    let tests: BTreeMap<_, _> =
+        suite.tree.tests_of(&name).map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
+    let answer = store.ask("push", push_arguments(script, tests, result.clone()).with(Argument::Who, who))?;
+    conclude(&answer, script, &result, shared)
+}
+
+/// Two texts under one name would make one of them unreadable for the other's scripts.
+fn check_helpers(lower: &Tree, upper: &Tree) -> Result<(), Fatal> {
+    let changed: Vec<_> = upper
+        .files()
+        .filter(|(path, text)| path.starts_with("lib/") && lower.get(path).is_some_and(|known| known != *text))
+        .map(|(path, _)| upper.label(path))
+        .collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(Fatal::new(Exit::Failed, format!("changed helpers: {}; released scripts are made of them", changed.join(", ")))
+        .hint("put the change into a new helper file, under another name, and include that one"))
+}
+
+/// Runs the tests; a version with one that fails is not pushed.
+fn test(suite: &Suite, script: &Script, shared: &Shared) -> Result<TestResult, Fatal> {
+    let mut report = Vec::new();
+    let tally = runner::run(suite, &Options::default(), &mut report)
+        .map_err(|error| Fatal::new(Exit::Failed, "the tests cannot be run").because(error))?;
+    if !shared.json || tally.failed > 0 {
+        eprint!("{}", String::from_utf8_lossy(&report));
+    }
+    if tally.failed > 0 {
+        return Err(Fatal::new(Exit::Failed, format!("{} tests of {} failed; it was not pushed", tally.failed, script.label()))
+            .hint("a behaviour that changed on purpose is restated in your test.lua, under the name that its test has"));
+    }
+    if tally.passed == 0 {
+        return Err(Fatal::new(Exit::Failed, format!("{} has no tests; it was not pushed", script.label()))
+            .hint("write some in test.lua beside it"));
+    }
+    Ok(TestResult { passed: tally.passed, failed: tally.failed, coverage: None })
+}
+
+fn conclude(answer: &Value, script: &Script, result: &TestResult, shared: &Shared) -> Result<Exit, Fatal> {
+    let (label, digest) = (script.label(), script.sha1());
+    let done = match answer["outcome"].as_str().unwrap_or_default() {
+        "pushed" => "is kept for the fleet",
+        "known" => "is kept for the fleet already, with the same text",
+        "taken" => {
+            let (who, at) = (answer["who"].as_str().unwrap_or_default(), answer["at"].as_u64().unwrap_or_default());
+            let why = format!(
+                "{label} is taken by another text, of {} on {}; a version never changes",
+                printable(who),
+                moment(at)
+            );
+            return Err(Fatal::new(Exit::Failed, why).hint("give yours the next number"));
+        }
+        other => return Err(Fatal::new(Exit::Bug, format!("the store answers {other:?}"))),
+    };
+    let document = json!({
+        "outcome": answer["outcome"], "name": script.name(), "version": script.version(), "digest": digest, "tests": result,
+    });
+    tell(shared, &document, || {
+        output::line(format_args!("{label} {done}; it is not active"))?;
+        output::line(format_args!("next: oneseat scripts activate {} {}", script.name(), script.version()))
+    })?;
+    Ok(Exit::Ok)
+}
