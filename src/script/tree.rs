@@ -18,13 +18,13 @@ const DEPTH_MAX: usize = 4;
 const EXAMPLES: &str = "examples";
 
 /// Every `.lua` file by its relative path.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Tree {
     label: String,
     files: BTreeMap<String, File>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct File {
     label: String,
     text: String,
