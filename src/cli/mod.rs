@@ -9,11 +9,13 @@ mod config;
 mod kick;
 mod nodes;
 mod output;
+mod progress;
 mod scripts;
 mod serve;
 mod store;
 mod test;
 mod ticket;
+mod watch;
 mod who;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -112,7 +114,7 @@ fn run(cli: Cli) -> Result<Exit, Fatal> {
         Some(Command::Kick(kick)) => kick.run(&shared),
         Some(Command::Nodes(nodes)) => nodes.run(&shared),
         Some(Command::Store(store)) => store.run(&shared),
-        Some(Command::Test(test)) => test.run(),
+        Some(Command::Test(test)) => test.run(&shared),
         Some(Command::Scripts(scripts)) => scripts.run(&shared),
         Some(Command::Config(print)) => print.run(&shared),
         Some(Command::Version) => version(&shared),

@@ -5,6 +5,7 @@
 //! to change keys; otherwise it refuses all that follows, and its server ends.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -33,6 +34,8 @@ pub struct EngineOptions {
     pub script_instructions_max: u64,
     /// Bytes that Lua may hold; 0 for no limit.
     pub lua_bytes_max: usize,
+    /// Counts how often each line of each script runs, for [`Engine::take_lines`]; makes scripts several times slower.
+    pub count_lines: bool,
     /// Bytes of data past which writes are refused, as `maxmemory` of Redis; 0 for no limit.
     pub memory_bytes_max: u64,
 }
@@ -45,6 +48,7 @@ impl Default for EngineOptions {
             capture_published: false,
             script_instructions_max: 0,
             lua_bytes_max: 0,
+            count_lines: false,
             memory_bytes_max: 0,
         }
     }
@@ -75,6 +79,12 @@ impl Engine {
     /// Messages published since the last call, as (channel, payload); empty unless they are captured.
     pub fn take_published(&mut self) -> Vec<(Vec<u8>, Vec<u8>)> {
         self.core.borrow_mut().published.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// How often each line of each script ran since the last call, by the script's digest, the first line first; empty
+    /// unless lines are counted.
+    pub fn take_lines(&mut self) -> BTreeMap<String, Vec<u64>> {
+        self.host.take_lines()
     }
 
     /// A digest of all keys, values and deadlines that does not depend on their order.

@@ -145,6 +145,7 @@ fn portable(options: &EngineOptions) -> impl FnOnce() -> EngineOptions + Send + 
         capture_published,
         script_instructions_max,
         lua_bytes_max,
+        count_lines,
         memory_bytes_max,
     } = options;
     move || EngineOptions {
@@ -153,6 +154,7 @@ fn portable(options: &EngineOptions) -> impl FnOnce() -> EngineOptions + Send + 
         capture_published,
         script_instructions_max,
         lua_bytes_max,
+        count_lines,
         memory_bytes_max,
     }
 }

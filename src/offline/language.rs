@@ -10,6 +10,9 @@ use mlua::{
     Error, Function, HookTriggers, IntoLuaMulti, Lua, LuaOptions, MultiValue, StdLib, Table, Value, Variadic, VmState,
 };
 
+use crate::offline::claim::Claim;
+use crate::offline::message::Test;
+use crate::offline::pulse::Pulse;
 use crate::offline::table;
 use crate::offline::world::World;
 
@@ -43,10 +46,17 @@ impl Language {
         Ok(language)
     }
 
-    /// The names of the tests, in the order of the file.
-    pub fn names(&self) -> Result<Vec<String>, String> {
+    /// The tests, in the order of the file.
+    pub fn tests(&self) -> Result<Vec<Test>, String> {
         let count = self.call::<usize>("count", ())?;
-        (1..=count).map(|index| self.call("name", index)).collect()
+        (1..=count).map(|index| self.test(index)).collect()
+    }
+
+    fn test(&self, index: usize) -> Result<Test, String> {
+        let (name, line, claim) = self.call::<(mlua::LuaString, usize, Table)>("describe", index)?;
+        let option = |word: &str| claim.get::<Option<u32>>(word).map_err(|error| self.explain(&error));
+        let claim = Claim { since: option("since")?, till: option("till")?, only: option("only")? };
+        Ok(Test { name: name.to_string_lossy(), line, claim })
     }
 
     /// Runs one test, counted from 0, and what has to run before it.
@@ -57,7 +67,7 @@ impl Language {
     fn start(world: &Shared, label: &str, seed: u64) -> mlua::Result<Self> {
         let lua = Lua::new_with(StdLib::TABLE | StdLib::STRING | StdLib::MATH, LuaOptions::default())?;
         lua.set_memory_limit(BYTES_MAX)?;
-        let spent = limit_instructions(&lua)?;
+        let spent = limit_instructions(&lua, world.borrow().pulse())?;
         let native = natives(&lua, world, &spent)?;
         lua.globals().get::<Table>("math")?.get::<Function>("randomseed")?.call::<()>(seed as u32)?;
         let tests = lua.load(PRELUDE).set_name("=prelude").call(native)?;
@@ -79,10 +89,11 @@ impl Language {
 }
 
 /// Counts instructions; once the budget is spent every further look ends in an error, so that nothing can catch it.
-fn limit_instructions(lua: &Lua) -> mlua::Result<Rc<Cell<u64>>> {
+fn limit_instructions(lua: &Lua, pulse: Rc<Pulse>) -> mlua::Result<Rc<Cell<u64>>> {
     let spent = Rc::new(Cell::new(0));
     let count = Rc::clone(&spent);
     lua.set_hook(HookTriggers::new().every_nth_instruction(STEP), move |lua, _| {
+        pulse.beat();
         count.set(count.get() + u64::from(STEP));
         if is_spent(&count) { Err(exhausted(lua)) } else { Ok(VmState::Continue) }
     })?;
@@ -101,6 +112,8 @@ fn natives(lua: &Lua, world: &Shared, spent: &Rc<Cell<u64>>) -> mlua::Result<Tab
     let native = lua.create_table()?;
     let fail = |lua: &Lua, message: String| -> mlua::Result<()> { Err(located(lua, &message)) };
     native.set("fail", lua.create_function(fail)?)?;
+    native.set("line", lua.create_function(|lua, ()| Ok(line_of_test(lua)))?)?;
+    native.set("print", lua.create_function(|_, text: String| Ok(eprintln!("{text}")))?)?;
     let spent = Rc::clone(spent);
     let attempt =
         move |lua: &Lua, (function, arguments): (Function, MultiValue)| attempt(lua, &spent, &function, arguments);
@@ -176,14 +189,19 @@ fn attempt(lua: &Lua, spent: &Cell<u64>, function: &Function, arguments: MultiVa
 
 /// An error with the innermost line of the test file that led to it.
 fn located(lua: &Lua, message: &str) -> Error {
+    let line = line_of_test(lua);
+    Error::RuntimeError(line.map_or_else(|| message.to_owned(), |line| format!("{CHUNK}:{line}: {message}")))
+}
+
+/// The innermost line of the test file that is being run.
+fn line_of_test(lua: &Lua) -> Option<usize> {
     let line_at = |level| {
         lua.inspect_stack(level, |frame| {
             let in_test = frame.source().short_src.as_deref() == Some(CHUNK);
             in_test.then(|| frame.current_line()).flatten()
         })
     };
-    let line = (0..).map_while(line_at).flatten().next();
-    Error::RuntimeError(line.map_or_else(|| message.to_owned(), |line| format!("{CHUNK}:{line}: {message}")))
+    (0..).map_while(line_at).flatten().next()
 }
 
 /// What an error says, without the interpreter's wrapping and without a trace.

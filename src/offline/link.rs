@@ -8,6 +8,8 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::embedded::Reply;
 
 /// Longest silence of the server before a run is given up.
@@ -16,7 +18,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(20);
 const DEPTH_MAX: usize = 16;
 
 /// Where a server is and how it lets one in.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Target {
     place: Place,
     /// User (may be empty) and password.
@@ -24,7 +26,7 @@ pub struct Target {
     database: String,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 enum Place {
     Tcp(String),
     Unix(String),

@@ -2,16 +2,35 @@
 //!
 //! Every test gets an engine, a clock and a Lua interpreter of its own, so that tests cannot see each other. The same
 //! files run against a real server too, which keeps the engine honest. It never runs inside the server.
+//!
+//! Follow one run: [`suite`] finds files and versions, [`runner`] makes jobs of them, [`pool`] has them done by workers
+//! in this process or in children, a `worker` runs each test in a `world` with the words of `language`, and what it
+//! tells becomes `record`s, verdicts, [`coverage`] and reports.
 
+mod child;
+mod chunk;
+mod claim;
+pub mod coverage;
+pub mod document;
+pub mod junit;
 mod language;
 pub mod link;
+pub mod message;
 pub mod place;
+pub mod pool;
+mod pulse;
+mod reach;
+pub mod record;
+mod report;
 pub mod runner;
 mod store;
 pub mod suite;
 mod table;
+pub mod verdict;
+pub mod worker;
 mod world;
 
 pub use link::Target;
-pub use runner::{Options, RunError, Tally};
+pub use pool::Executor;
+pub use runner::{Options, Results, RunError, Tally};
 pub use suite::{Suite, SuiteError};

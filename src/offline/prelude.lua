@@ -5,25 +5,43 @@ local fail = native.fail
 
 -- 1. Groups and tests.
 
-local tests, group = {}, { name = '', before = {} }
+local CLAIM = { since = true, till = true, only = true }
+local tests, group = {}, { name = '', before = {}, claim = {} }
 
-local function check_block(word, name, body)
-  if type(name) ~= 'string' or type(body) ~= 'function' then
-    fail(word .. " takes a name and a function")
+-- What stands between name and function may be left out. Answers the claim, with that of the group, and the function.
+local function read_block(word, name, options, body)
+  if type(options) == 'function' and body == nil then
+    options, body = {}, options
   end
+  if type(name) ~= 'string' or type(options) ~= 'table' or type(body) ~= 'function' then
+    fail(word .. ' takes a name and a function, and options between them: { since = 2, till = 3, only = 1 }')
+  end
+  local claim = {}
+  for option, version in pairs(group.claim) do
+    claim[option] = version
+  end
+  for option, version in pairs(options) do
+    if not CLAIM[option] then
+      fail(word .. ' has no option `' .. tostring(option) .. '`; allowed are since, till, only')
+    elseif type(version) ~= 'number' or version < 1 or version % 1 ~= 0 then
+      fail('`' .. option .. '` takes the number of a version, not ' .. tostring(version))
+    end
+    claim[option] = version
+  end
+  return claim, body
 end
 
-function describe(name, body)
-  check_block('describe', name, body)
+function describe(name, options, body)
+  local claim, block = read_block('describe', name, options, body)
   local outer = group
-  group = { name = outer.name .. name .. ' ', before = {}, outer = outer }
-  body()
+  group = { name = outer.name .. name .. ' ', before = {}, outer = outer, claim = claim }
+  block()
   group = outer
 end
 
-function it(name, body)
-  check_block('it', name, body)
-  tests[#tests + 1] = { name = group.name .. name, body = body, group = group }
+function it(name, options, body)
+  local claim, block = read_block('it', name, options, body)
+  tests[#tests + 1] = { name = group.name .. name, body = block, group = group, claim = claim, line = native.line() }
 end
 
 function before_each(body)
@@ -236,6 +254,15 @@ clock = {
 }
 key, json, given_version, pcall = native.key, native.json, native.version, native.try
 
+-- Standard output belongs to the report.
+function print(...)
+  local words = { ... }
+  for i = 1, select('#', ...) do
+    words[i] = tostring(words[i])
+  end
+  native.print(table.concat(words, '\t'))
+end
+
 local readers = {
   string = function(name) return redis.call('GET', name) end,
   list = function(name) return redis.call('LRANGE', name, 0, -1) end,
@@ -288,8 +315,9 @@ return {
   count = function()
     return #tests
   end,
-  name = function(index)
-    return tests[index].name
+  describe = function(index)
+    local test = tests[index]
+    return test.name, test.line or 0, test.claim
   end,
   run = function(index)
     prepare(tests[index].group)

@@ -1,31 +1,55 @@
-//! Runs every test for every version of its script, each in a world of its own, and says how it went.
+//! Runs a suite: has every test run for every version that it claims, and judges what they reached together.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::embedded::Reply;
-use crate::offline::language::Language;
+use crate::offline::coverage::Coverage;
 use crate::offline::link::{Link, Target};
+use crate::offline::message::{Job, Outcome, PROTOCOL, Setup, Terms};
+use crate::offline::pool::{Crew, Executor, Note, run_here};
+use crate::offline::reach::Reach;
+use crate::offline::record::Record;
+use crate::offline::report;
 use crate::offline::store::Store;
-use crate::offline::suite::{Suite, TestFile};
-use crate::offline::world::{Seen, World};
+use crate::offline::suite::Suite;
+use crate::offline::verdict::Verdict;
+use crate::offline::worker::Worker;
 use crate::script::catalogue::Script;
 
 /// What to run and where.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
-    /// Only tests whose name contains this.
+    /// Only tests whose name contains this. Nothing is judged that only the whole suite can reach.
     pub filter: Option<String>,
-    /// A server instead of the embedded store.
+    /// A server on which each test runs too.
     pub server: Option<Target>,
     /// Empty the server's database although it holds keys.
     pub flush: bool,
     /// Start of the random numbers that tests draw.
     pub seed: u64,
+    /// Who runs the tests.
+    pub executor: Executor,
+    /// Longest time that a test may give no sign; children only.
+    pub silence_max: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            filter: None,
+            server: None,
+            flush: false,
+            seed: 0,
+            executor: Executor::default(),
+            silence_max: Duration::from_secs(10),
+        }
+    }
 }
 
 /// Why the run could not go on.
@@ -35,8 +59,8 @@ pub enum RunError {
     Server(#[source] io::Error),
     #[error("the server's database holds {0} keys, which the tests would delete")]
     NotEmpty(i64),
-    #[error("cannot write the report: {0}")]
-    Report(#[from] io::Error),
+    #[error("the run ended early: {0}")]
+    Run(#[from] io::Error),
 }
 
 /// How many tests went how.
@@ -48,31 +72,66 @@ pub struct Tally {
     pub embedded_only: usize,
 }
 
-enum Outcome {
-    Passed,
-    Failed(String),
-    EmbeddedOnly,
+/// What a run came to.
+#[derive(Debug)]
+pub struct Results {
+    /// Every test for every version, in the order of the files.
+    pub verdicts: Vec<Verdict>,
+    /// What the tests reached of the judged scripts; none for a part of the tests.
+    pub coverage: Option<Coverage>,
+    pub seed: u64,
+}
+
+impl Results {
+    /// The numbers.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for verdict in &self.verdicts {
+            match verdict.outcome {
+                Outcome::Passed => tally.passed += 1,
+                Outcome::Failed(_) => tally.failed += 1,
+                Outcome::EmbeddedOnly => tally.embedded_only += 1,
+            }
+        }
+        tally
+    }
+
+    /// How many of a hundred lines of the judged scripts ran.
+    pub fn coverage_percent(&self) -> Option<f64> {
+        self.coverage.as_ref().map(Coverage::percent)
+    }
 }
 
 /// Runs a suite and writes a report, whose last line has the numbers.
-pub fn run(suite: &Suite, options: &Options, report: &mut dyn Write) -> Result<Tally, RunError> {
+pub fn run(suite: &Suite, options: &Options, out: &mut dyn Write) -> Result<Results, RunError> {
+    run_heard(suite, options, out, &mut |_| {})
+}
+
+/// Runs a suite as [`run`] does, and tells what goes on meanwhile.
+pub fn run_heard(
+    suite: &Suite,
+    options: &Options,
+    out: &mut dyn Write,
+    hear: &mut dyn FnMut(&Note),
+) -> Result<Results, RunError> {
     if let Some(target) = &options.server {
         check_server(target, options.flush)?;
     }
-    let mut runner = Runner { suite, options, report, tally: Tally::default(), seen: Seen::new() };
-    for file in &suite.files {
-        let versions = suite.catalogue.versions(&file.script).iter();
-        for script in versions.filter(|script| file.versions.contains(&script.version())) {
-            runner.run_file(file, script)?;
+    let mut order = Order { next: 0, waiting: BTreeMap::new(), records: Vec::new() };
+    execute(suite, options, &mut |note| {
+        hear(&note);
+        if let Note::Finished(index, record) = note {
+            order.put(index, record, out)?;
         }
-    }
-    match &options.server {
+        Ok(())
+    })?;
+    if let Some(target) = &options.server {
         // What the last test left would look like somebody's data to the next run.
-        Some(target) => Store::server(target).map(drop).map_err(RunError::Server)?,
-        None if options.filter.is_none() => runner.check_effects()?,
-        None => {}
+        Store::server(target).map(drop).map_err(RunError::Server)?;
     }
-    runner.summary()
+    let results = judge(suite, options, order.records, out)?;
+    report::summary(out, &results)?;
+    Ok(results)
 }
 
 /// A database with keys in it is somebody's.
@@ -85,104 +144,119 @@ fn check_server(target: &Target, flush: bool) -> Result<(), RunError> {
     }
 }
 
-struct Runner<'a> {
-    suite: &'a Suite,
-    options: &'a Options,
-    report: &'a mut dyn Write,
-    tally: Tally,
-    /// Effects of all scripts in all tests.
-    seen: Seen,
+/// Puts records back into the order of their jobs, and reports each as soon as all before it are there.
+struct Order {
+    next: usize,
+    waiting: BTreeMap<usize, Record>,
+    records: Vec<Record>,
 }
 
-impl Runner<'_> {
-    /// Runs the tests of one file for one version of its script.
-    fn run_file(&mut self, file: &TestFile, script: &Script) -> Result<(), RunError> {
-        let names = match self.names(file, script) {
-            Ok(names) => names,
-            Err(message) => return self.fail(&message, &script.label(), "cannot be read"),
+impl Order {
+    fn put(&mut self, index: usize, record: Record, out: &mut dyn Write) -> io::Result<()> {
+        self.waiting.insert(index, record);
+        while let Some(record) = self.waiting.remove(&self.next) {
+            report::record(out, &record)?;
+            self.records.push(record);
+            self.next += 1;
+        }
+        Ok(())
+    }
+}
+
+fn execute(suite: &Suite, options: &Options, hear: &mut dyn FnMut(Note) -> io::Result<()>) -> io::Result<()> {
+    let (filter, server) = (options.filter.clone(), options.server.clone());
+    let terms = Terms { filter, seed: options.seed, server };
+    let (records, files) = (records(suite), suite.files.clone());
+    match &options.executor {
+        Executor::InProcess => {
+            run_here(&Worker { catalogue: Rc::clone(&suite.catalogue), files, terms }, records, hear)
+        }
+        Executor::Children { program, at_once } => {
+            let setup = Setup { protocol: PROTOCOL, tree: suite.tree.clone(), files, terms };
+            // On a server all tests share one database.
+            let at_once = if options.server.is_some() { 1 } else { *at_once };
+            let setup = serde_json::to_string(&setup)?;
+            Crew { program, at_once, setup: &setup, silence_max: options.silence_max }.run(records, hear)
+        }
+    }
+}
+
+/// One job for every file and every version that it runs for.
+fn records(suite: &Suite) -> Vec<Record> {
+    let of_file = |(position, file): (usize, &crate::offline::suite::TestFile)| {
+        let record = |version: &u32| {
+            let (job, script) = (Job { file: position, version: *version, from: 0 }, &file.script);
+            Record::new(job, file.source.label.clone(), format!("{script}@{version}"))
         };
-        let mut passed = 0;
-        for (index, name) in names.iter().enumerate() {
-            if self.options.filter.as_ref().is_some_and(|part| !name.contains(part.as_str())) {
+        file.versions.iter().map(record).collect::<Vec<_>>()
+    };
+    suite.files.iter().enumerate().flat_map(of_file).collect()
+}
+
+/// Adds what only the whole of the tests shows: tests that nobody runs, effects and lines that no test reaches.
+fn judge(suite: &Suite, options: &Options, records: Vec<Record>, out: &mut dyn Write) -> Result<Results, RunError> {
+    let mut reach = Reach::default();
+    let (mut verdicts, mut late) = (Vec::new(), unclaimed(suite, &records));
+    for record in records {
+        verdicts.extend(record.verdicts);
+        reach.add(record.reach);
+    }
+    let coverage = options.filter.is_none().then(|| Coverage::of(judged(suite), &reach));
+    if options.filter.is_none() {
+        late.extend(unseen(suite, &reach));
+    }
+    late.iter().try_for_each(|verdict| report::failure(out, verdict))?;
+    verdicts.extend(late);
+    Ok(Results { verdicts, coverage, seed: options.seed })
+}
+
+/// Tests that claim no version that there is.
+fn unclaimed(suite: &Suite, records: &[Record]) -> Vec<Verdict> {
+    let mut found = Vec::new();
+    for (position, file) in suite.files.iter().enumerate() {
+        let versions = suite.catalogue.versions(&file.script);
+        let Some(record) = records.iter().find(|record| record.job.file == position) else { continue };
+        for test in &record.tests {
+            if versions.iter().any(|script| test.claim.holds(script.version())) {
                 continue;
             }
-            match self.run_test(file, script, index)? {
-                Outcome::Passed => passed += 1,
-                Outcome::EmbeddedOnly => self.tally.embedded_only += 1,
-                Outcome::Failed(message) => self.fail(&message, &script.label(), name)?,
-            }
+            let labels: Vec<_> = versions.iter().map(|script| script.label()).collect();
+            let what = format!("no version claims this: it asks for {}, there is {}", test.claim, labels.join(", "));
+            found.push(Verdict {
+                file: file.source.label.clone(),
+                line: test.line,
+                script: file.script.clone(),
+                name: test.name.clone(),
+                outcome: Outcome::Failed(what),
+                took: Duration::ZERO,
+            });
         }
-        self.tally.passed += passed;
-        if passed > 0 {
-            writeln!(self.report, "ok   {} {}: {passed} passed", file.source.label, script.label())?;
-        }
-        Ok(())
     }
-
-    fn names(&self, file: &TestFile, script: &Script) -> Result<Vec<String>, String> {
-        let world = World::new(Store::embedded(), Rc::clone(&self.suite.catalogue), script);
-        Language::load(&Rc::new(RefCell::new(world)), &file.source.label, &file.source.text, self.options.seed)?.names()
-    }
-
-    fn run_test(&mut self, file: &TestFile, script: &Script, index: usize) -> Result<Outcome, RunError> {
-        let store = match &self.options.server {
-            None => Store::embedded(),
-            Some(target) => Store::server(target).map_err(RunError::Server)?,
-        };
-        let world = World::new(store, Rc::clone(&self.suite.catalogue), script);
-        let world = Rc::new(RefCell::new(world));
-        let language = Language::load(&world, &file.source.label, &file.source.text, self.options.seed);
-        let outcome = language.and_then(|language| language.run(index));
-        let world = world.borrow();
-        for (label, effects) in world.seen() {
-            self.seen.entry(label.clone()).or_default().extend(effects);
-        }
-        Ok(match outcome {
-            _ if world.needs_embedded() => Outcome::EmbeddedOnly,
-            Ok(()) => Outcome::Passed,
-            Err(message) => Outcome::Failed(message),
-        })
-    }
-
-    /// Every effect that a header declares has to come up in some test.
-    fn check_effects(&mut self) -> Result<(), RunError> {
-        let tested: BTreeSet<_> = self.suite.files.iter().map(|file| file.script.as_str()).collect();
-        let suite = self.suite;
-        for script in suite.catalogue.scripts().filter(|script| tested.contains(script.name())) {
-            let seen = self.seen.get(&script.label()).cloned().unwrap_or_default();
-            for effect in script.header.effects.iter().filter(|effect| !seen.contains(*effect)) {
-                let message = format!("{}:1: no test sees the effect `{effect}`", script.bundle.label());
-                self.fail(&message, &script.label(), "every declared effect is tested")?;
-            }
-        }
-        Ok(())
-    }
-
-    fn fail(&mut self, message: &str, script: &str, name: &str) -> Result<(), RunError> {
-        self.tally.failed += 1;
-        let (at, what) = split_place(message);
-        writeln!(self.report, "FAIL {at} {script}: {name}\n     {}", what.replace('\n', "\n     "))?;
-        Ok(())
-    }
-
-    fn summary(self) -> Result<Tally, RunError> {
-        let Tally { passed, failed, embedded_only } = self.tally;
-        if embedded_only > 0 {
-            writeln!(self.report, "{embedded_only} set the clock and run on the embedded store only")?;
-        }
-        if failed > 0 {
-            writeln!(self.report, "seed {}", self.options.seed)?;
-        }
-        writeln!(self.report, "{passed} passed, {failed} failed")?;
-        self.report.flush()?;
-        Ok(self.tally)
-    }
+    found
 }
 
-/// Splits `lua/login/test.lua:12: it says` into place and text.
-fn split_place(message: &str) -> (&str, &str) {
-    match message.split_once(": ") {
-        Some((place, what)) if !place.contains(' ') => (place, what),
-        _ => ("", message),
+/// Effects that a header declares and no test saw.
+fn unseen(suite: &Suite, reach: &Reach) -> Vec<Verdict> {
+    let mut found = Vec::new();
+    for script in judged(suite) {
+        let seen = reach.effects.get(&script.label());
+        let is_seen = |effect: &str| seen.is_some_and(|seen| seen.contains(effect));
+        for effect in script.header.effects.iter().filter(|effect| !is_seen(effect)) {
+            found.push(Verdict {
+                file: script.bundle.label().to_owned(),
+                line: 1,
+                script: script.label(),
+                name: "every declared effect is tested".to_owned(),
+                outcome: Outcome::Failed(format!("no test sees the effect `{effect}`")),
+                took: Duration::ZERO,
+            });
+        }
     }
+    found
+}
+
+/// The versions whose effects and lines the tests have to reach.
+fn judged(suite: &Suite) -> impl Iterator<Item = &Arc<Script>> {
+    let is_judged = |script: &&Arc<Script>| suite.judged.contains(&(script.name().to_owned(), script.version()));
+    suite.catalogue.scripts().filter(is_judged)
 }

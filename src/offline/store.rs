@@ -3,6 +3,7 @@
 //! It offers what both can do. What only the engine can do (setting the clock) answers that it cannot on a server.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 
@@ -15,6 +16,8 @@ pub const START_MS: u64 = 1_700_000_000_000;
 const SCRIPT_INSTRUCTIONS_MAX: u64 = 20_000_000;
 /// Bytes that the Lua of the engine may hold.
 const LUA_BYTES_MAX: usize = 64 << 20;
+/// Bytes of data that the engine may hold.
+const DATA_BYTES_MAX: u64 = 256 << 20;
 
 /// A published message: channel and payload.
 pub type Message = (Vec<u8>, Vec<u8>);
@@ -37,7 +40,8 @@ impl Store {
             capture_published: true,
             script_instructions_max: SCRIPT_INSTRUCTIONS_MAX,
             lua_bytes_max: LUA_BYTES_MAX,
-            ..EngineOptions::default()
+            count_lines: true,
+            memory_bytes_max: DATA_BYTES_MAX,
         });
         Self::Embedded { engine: Box::new(engine), clock }
     }
@@ -66,6 +70,14 @@ impl Store {
         match self {
             Store::Embedded { engine, .. } => Ok(engine.take_published()),
             Store::Server { ears, .. } => heard(ears),
+        }
+    }
+
+    /// How often each line of each script ran since the last call, by the script's digest; a server does not tell.
+    pub fn take_lines(&mut self) -> BTreeMap<String, Vec<u64>> {
+        match self {
+            Store::Embedded { engine, .. } => engine.take_lines(),
+            Store::Server { .. } => BTreeMap::new(),
         }
     }
 

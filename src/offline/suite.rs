@@ -83,12 +83,7 @@ impl Suite {
 
     /// The tests of what `upper` brings, laid over `lower`: of one script, or of every script that is not what it was;
     /// of one version of it, or of all.
-    pub fn overlay(
-        lower: &Tree,
-        upper: &Tree,
-        script: Option<&str>,
-        version: Option<u32>,
-    ) -> Result<Self, SuiteError> {
+    pub fn overlay(lower: &Tree, upper: &Tree, script: Option<&str>, version: Option<u32>) -> Result<Self, SuiteError> {
         let tree = lower.clone().overlaid(upper);
         let (catalogue, former) = (Catalogue::from_tree(&tree)?, Catalogue::from_tree(lower)?);
         let layers = Layers { catalogue, former: Some((lower, former)), tree, upper, version };

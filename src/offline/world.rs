@@ -8,6 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::embedded::Reply;
+use crate::offline::pulse::Pulse;
+use crate::offline::reach::Reach;
 use crate::offline::store::Store;
 use crate::script::argument::{Argument, Arguments};
 use crate::script::catalogue::{Catalogue, Script};
@@ -37,9 +39,6 @@ const DEFAULTS: [(Argument, &str); 12] = [
     (Argument::Shards, "1"),
 ];
 
-/// Names of effects by script, as `login@1`.
-pub type Seen = BTreeMap<String, BTreeSet<&'static str>>;
-
 /// A published message with its effects.
 pub struct Published {
     pub channel: String,
@@ -58,10 +57,11 @@ pub struct World {
     defaults: BTreeMap<&'static str, String>,
     /// Digests of the scripts that this store has.
     loaded: HashSet<String>,
-    /// Effects that came back.
-    seen: Seen,
-    /// Whether the test asked for something that only the embedded store can do.
-    needs_embedded: bool,
+    /// Names of the effects that came back, by script, as `login@1`.
+    seen: BTreeMap<String, BTreeSet<String>>,
+    /// Whether the test set the clock, which only the embedded store can do.
+    sets_clock: bool,
+    pulse: Rc<Pulse>,
 }
 
 impl World {
@@ -75,9 +75,22 @@ impl World {
             version: script.version(),
             defaults,
             loaded: HashSet::new(),
-            seen: Seen::new(),
-            needs_embedded: false,
+            seen: BTreeMap::new(),
+            sets_clock: false,
+            pulse: Rc::new(Pulse::silent()),
         }
+    }
+
+    /// Gives a sign whenever a script is run.
+    #[must_use]
+    pub fn with_pulse(mut self, pulse: Pulse) -> Self {
+        self.pulse = Rc::new(pulse);
+        self
+    }
+
+    /// What gives signs that the test goes on.
+    pub fn pulse(&self) -> Rc<Pulse> {
+        Rc::clone(&self.pulse)
     }
 
     /// The store below.
@@ -85,14 +98,21 @@ impl World {
         &mut self.store
     }
 
-    /// What was seen so far.
-    pub fn seen(&self) -> &Seen {
-        &self.seen
+    /// The effects that came back and the lines that ran since the last call.
+    pub fn reach(&mut self) -> Reach {
+        let mut reach = Reach { effects: std::mem::take(&mut self.seen), ..Reach::default() };
+        for (sha1, counts) in self.store.take_lines() {
+            let script = self.catalogue.scripts().find(|script| script.sha1() == sha1);
+            let Some(script) = script else { continue };
+            let ran = counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
+            reach.lines.insert(script.label(), ran.map(|(index, count)| (index + 1, count)).collect());
+        }
+        reach
     }
 
-    /// Whether the test cannot be judged on this store.
-    pub fn needs_embedded(&self) -> bool {
-        self.needs_embedded
+    /// Whether the test says something about the embedded store only.
+    pub fn sets_clock(&self) -> bool {
+        self.sets_clock
     }
 
     /// The version of the tested script that runs.
@@ -123,11 +143,8 @@ impl World {
 
     /// Sets the clock, which only the embedded store can.
     pub fn set_clock(&mut self, now_ms: u64) -> Result<(), String> {
-        if self.store.set_clock(now_ms) {
-            return Ok(());
-        }
-        self.needs_embedded = true;
-        Err("the clock of a server cannot be set".to_owned())
+        self.sets_clock = true;
+        if self.store.set_clock(now_ms) { Ok(()) } else { Err("the clock of a server cannot be set".to_owned()) }
     }
 
     /// The name of a key in Redis.
@@ -144,6 +161,7 @@ impl World {
 
     /// Runs a script with arguments by name and answers its effects.
     pub fn run(&mut self, name: &str, given: &[(String, String)]) -> Result<Vec<Effect>, String> {
+        self.pulse.beat();
         let script = self.find(name)?;
         let uid = given.iter().find(|(word, _)| word == Argument::Uid.word()).map_or("", |(_, value)| value);
         if script.needs_uid() && uid.is_empty() {
@@ -156,7 +174,7 @@ impl World {
         let reply = self.evaluate(&script, &keys, &argv);
         let effects = self.decode(&script, reply)?;
         let seen = self.seen.entry(script.label()).or_default();
-        seen.extend(effects.iter().map(effect_name));
+        seen.extend(effects.iter().map(|effect| effect_name(effect).to_owned()));
         Ok(effects)
     }
 

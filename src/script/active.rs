@@ -65,9 +65,7 @@ const FORMER_MAX: usize = 16;
 impl ActiveSet {
     /// The highest version of every script of a catalogue.
     pub fn of_catalogue(catalogue: &Catalogue) -> Self {
-        let choice = |script: &Arc<Script>| {
-            (script.name().to_owned(), Choice { stable: script.clone(), canary: None })
-        };
+        let choice = |script: &Arc<Script>| (script.name().to_owned(), Choice { stable: script.clone(), canary: None });
         Self::new(0, catalogue.active().map(choice).collect())
     }
 

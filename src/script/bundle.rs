@@ -70,10 +70,16 @@ impl Bundle {
 
     /// The file and line behind a line of the bundle, as `lua/login/v1.lua:16`.
     pub fn locate(&self, line: usize) -> String {
+        let (label, line) = self.origin(line);
+        format!("{label}:{line}")
+    }
+
+    /// The file behind a line of the bundle, and the line in it.
+    pub fn origin(&self, line: usize) -> (&str, usize) {
         let after = self.parts.partition_point(|part| part.start <= line);
         match after.checked_sub(1).map(|index| &self.parts[index]) {
-            Some(part) => format!("{}:{}", part.label, line - part.start + 1),
-            None => format!("{}:{line}", self.label()),
+            Some(part) => (&part.label, line - part.start + 1),
+            None => (self.label(), line),
         }
     }
 

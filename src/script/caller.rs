@@ -198,12 +198,7 @@ impl Caller {
     }
 
     /// Runs a script on the shard of a user, or on the directory where there is none.
-    pub async fn run(
-        &self,
-        script: &str,
-        uid: Option<&Uid>,
-        arguments: Arguments<'_>,
-    ) -> Result<Verdict, CallError> {
+    pub async fn run(&self, script: &str, uid: Option<&Uid>, arguments: Arguments<'_>) -> Result<Verdict, CallError> {
         let shard = uid.map_or(Shard(0), |uid| Shard::of(uid, self.shards));
         self.run_on(script, shard, uid, arguments).await
     }

@@ -87,7 +87,9 @@ impl Tree {
     /// The test files of a script, by path.
     pub fn tests_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let is_test = move |path: &str| {
-            path.strip_prefix(name).and_then(|rest| rest.strip_prefix('/')).is_some_and(|file| TEST_FILES.contains(&file))
+            path.strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('/'))
+                .is_some_and(|file| TEST_FILES.contains(&file))
         };
         self.files().filter(move |(path, _)| is_test(path))
     }

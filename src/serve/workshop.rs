@@ -47,7 +47,9 @@ impl Workshop {
         }
         if !config.redis.url.is_embedded() && !options.force {
             return Err(Fatal::new(Exit::Usage, "scripts.dir is for development, and redis.url is shared with others")
-                .hint("`oneseat scripts push` and `activate` change what a fleet runs; --force runs the folder anyway"));
+                .hint(
+                    "`oneseat scripts push` and `activate` change what a fleet runs; --force runs the folder anyway",
+                ));
         }
         Ok(Some(Self { dir }))
     }

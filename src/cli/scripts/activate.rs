@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::fleet::Store;
 use super::{Wait, tell};
-use crate::cli::output::{self, printable};
 use crate::cli::Shared;
+use crate::cli::output::{self, printable};
 use crate::error::{Exit, Fatal};
 use crate::script::active::LIFECYCLE;
 use crate::script::{Argument, Arguments};
@@ -105,7 +105,9 @@ fn refused(name: &str, version: u32, answer: &Value) -> Fatal {
             format!(
                 "{name}@{version} takes the keys {} and the arguments {}, but the active version the keys {} and the \
                  arguments {}",
-                answer["pushed"]["keys"], answer["pushed"]["arguments"], answer["running"]["keys"],
+                answer["pushed"]["keys"],
+                answer["pushed"]["arguments"],
+                answer["running"]["keys"],
                 answer["running"]["arguments"]
             ),
             "all versions of a name take the same keys, and new arguments at the end only",

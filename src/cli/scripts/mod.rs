@@ -155,10 +155,6 @@ impl Scripts {
 }
 
 /// Prints an answer for machines, or lets `people` print it.
-fn tell(
-    shared: &Shared,
-    answer: &serde_json::Value,
-    people: impl FnOnce() -> Result<(), Fatal>,
-) -> Result<(), Fatal> {
+fn tell(shared: &Shared, answer: &serde_json::Value, people: impl FnOnce() -> Result<(), Fatal>) -> Result<(), Fatal> {
     if shared.json { output::line(answer) } else { people() }
 }

@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 
 use super::fleet::Store;
 use super::tell;
-use crate::cli::output::{self, moment, printable};
 use crate::cli::Shared;
+use crate::cli::output::{self, moment, printable};
+use crate::cli::progress::Progress;
 use crate::error::{Exit, Fatal};
 use crate::offline::place::Place;
+use crate::offline::pool::Executor;
 use crate::offline::{Options, Suite, runner};
 use crate::script::Argument;
 use crate::script::active::LIFECYCLE;
@@ -36,7 +38,8 @@ pub fn run(file: &Path, who: String, shared: &Shared) -> Result<Exit, Fatal> {
     let lower = store.tree(&store.fleet()?)?;
     let upper = place.read().map_err(|error| unreadable(error.to_string()))?;
     check_helpers(&lower, &upper)?;
-    let suite = Suite::overlay(&lower, &upper, Some(&name), Some(version)).map_err(|error| unreadable(error.to_string()))?;
+    let suite =
+        Suite::overlay(&lower, &upper, Some(&name), Some(version)).map_err(|error| unreadable(error.to_string()))?;
     let versions = suite.catalogue.versions(&name);
     let Some(script) = versions.iter().find(|script| script.version() == version) else {
         return Err(unreadable("there is no such version".to_owned()));
@@ -62,23 +65,31 @@ fn check_helpers(lower: &Tree, upper: &Tree) -> Result<(), Fatal> {
         .hint("put the change into a new helper file, under another name, and include that one"))
 }
 
-/// Runs the tests; a version with one that fails is not pushed.
+/// Runs the tests, in processes of their own; a version with one that fails is not pushed.
 fn test(suite: &Suite, script: &Script, shared: &Shared) -> Result<TestResult, Fatal> {
-    let mut report = Vec::new();
-    let tally = runner::run(suite, &Options::default(), &mut report)
-        .map_err(|error| Fatal::new(Exit::Failed, "the tests cannot be run").because(error))?;
+    let cannot = |error: &dyn std::fmt::Display| Fatal::new(Exit::Failed, format!("the tests cannot be run: {error}"));
+    let program = std::env::current_exe().map_err(|error| cannot(&error))?;
+    let at_once = std::thread::available_parallelism().map_or(1, Into::into);
+    let options = Options { executor: Executor::Children { program, at_once }, ..Options::default() };
+    let (mut report, mut progress) = (Vec::new(), Progress::new());
+    let results = runner::run_heard(suite, &options, &mut report, &mut |note| progress.hear(note))
+        .map_err(|error| cannot(&error))?;
+    let tally = results.tally();
     if !shared.json || tally.failed > 0 {
         eprint!("{}", String::from_utf8_lossy(&report));
     }
+    let refused =
+        |why: String, hint: &str| Err(Fatal::new(Exit::Failed, format!("{why}; it was not pushed")).hint(hint));
     if tally.failed > 0 {
-        return Err(Fatal::new(Exit::Failed, format!("{} tests of {} failed; it was not pushed", tally.failed, script.label()))
-            .hint("a behaviour that changed on purpose is restated in your test.lua, under the name that its test has"));
+        return refused(
+            format!("{} tests of {} failed", tally.failed, script.label()),
+            "a behaviour that changed on purpose is restated in your test.lua, under the name that its test has",
+        );
     }
     if tally.passed == 0 {
-        return Err(Fatal::new(Exit::Failed, format!("{} has no tests; it was not pushed", script.label()))
-            .hint("write some in test.lua beside it"));
+        return refused(format!("{} has no tests", script.label()), "write some in test.lua beside it");
     }
-    Ok(TestResult { passed: tally.passed, failed: tally.failed, coverage: None })
+    Ok(TestResult { passed: tally.passed, failed: tally.failed, coverage: results.coverage_percent() })
 }
 
 fn conclude(answer: &Value, script: &Script, result: &TestResult, shared: &Shared) -> Result<Exit, Fatal> {

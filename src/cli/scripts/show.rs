@@ -17,9 +17,8 @@ pub fn show(script: &str, bundle: bool, shared: &Shared) -> Result<Exit, Fatal> 
     let store = Store::open(shared)?;
     let fleet = store.fleet()?;
     let (name, version) = match script.split_once('@') {
-        Some(_) => fleet::parse_label(script).ok_or_else(|| {
-            Fatal::new(Exit::Usage, format!("{script} names no version")).hint("write it as login@2")
-        })?,
+        Some(_) => fleet::parse_label(script)
+            .ok_or_else(|| Fatal::new(Exit::Usage, format!("{script} names no version")).hint("write it as login@2"))?,
         None => (script, active(&fleet, script)?),
     };
     let source = store.source(name, version)?;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::fleet::{self, Store};
 use super::tell;
-use crate::cli::output::{self, cell, moment, printable};
 use crate::cli::Shared;
+use crate::cli::output::{self, cell, moment, printable};
 use crate::error::{Exit, Fatal};
 use crate::script::release::{Fleet, Release, TestResult};
 use crate::script::tally::Count;
@@ -43,7 +43,16 @@ fn row(name: &str, version: u32, state: &str, release: &Release) -> [String; 8] 
     let digest = release.digest.chars().take(DIGEST_SHOWN).collect();
     let tests = tests(&release.tests);
     let summary = printable(&release.summary);
-    [name.to_owned(), version.to_string(), state.to_owned(), digest, tests, printable(&release.who), moment(release.at), summary]
+    [
+        name.to_owned(),
+        version.to_string(),
+        state.to_owned(),
+        digest,
+        tests,
+        printable(&release.who),
+        moment(release.at),
+        summary,
+    ]
 }
 
 fn tests(result: &TestResult) -> String {
@@ -79,7 +88,10 @@ pub fn status(shared: &Shared) -> Result<Exit, Fatal> {
     });
     tell(shared, &document, || {
         output::line(format_args!("the fleet's choice has revision {}\n", fleet.revision))?;
-        output::table(["NODE", "STATE", "FOLLOWS", "REVISION", "TROUBLE"], nodes.iter().map(|node| node_row(node, &fleet)))?;
+        output::table(
+            ["NODE", "STATE", "FOLLOWS", "REVISION", "TROUBLE"],
+            nodes.iter().map(|node| node_row(node, &fleet)),
+        )?;
         output::line("")?;
         output::table(
             ["SCRIPT", "STATE", "CALLS", "ERRORS", "REFUSALS", "TAKEOVERS", "MEAN MS", "P99 MS"],

@@ -4,15 +4,17 @@
 //! write (see `Watch`), or by the limits of instructions and memory that the engine was given.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ahash::RandomState;
+use mlua::debug::DebugEvent;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, LuaString, StdLib, Table, Value, VmState};
 
 use super::convert::{self, Names, c_text};
 use super::header::{self, Flags};
+use super::line::{LineCounts, Lines};
 use super::raise::{self, Raised};
 use super::redis::{self, Binding};
 use super::{bit, cjson, cmsgpack, guard, random, struct_};
@@ -25,6 +27,8 @@ use crate::embedded::spec::Outcome;
 
 /// The source name of the sandbox, by which its frames are told from those of scripts.
 pub const PRELUDE_NAME: &str = "=[sandbox]";
+/// The source name of every script.
+pub const SCRIPT_NAME: &str = "@user_script";
 const PRELUDE: &str = include_str!("prelude.lua");
 /// The error of a script that was killed.
 const KILLED: &str = "Script killed by user with SCRIPT KILL...";
@@ -82,6 +86,8 @@ pub struct Host {
     lua: Lua,
     binding: Rc<Binding>,
     limits: Rc<Limits>,
+    /// None unless lines are counted.
+    lines: Option<Rc<Lines>>,
     scripts: RefCell<HashMap<String, Rc<Script>, RandomState>>,
     /// The real table of globals, where KEYS and ARGV are put.
     globals: Table,
@@ -124,13 +130,15 @@ impl Host {
         lua.set_globals(sandbox)?;
         let bytes_max = if options.lua_bytes_max > 0 { options.lua_bytes_max } else { LUA_BYTES_MAX };
         let limits = Rc::new(Limits { instructions_max: options.script_instructions_max, ..Limits::default() });
-        set_hook(&lua, &limits, Rc::clone(&binding.core))?;
+        let lines = options.count_lines.then(Rc::<Lines>::default);
+        set_hook(&lua, &limits, Rc::clone(&binding.core), lines.clone())?;
         binding.core.borrow_mut().lua_bytes = lua.used_memory();
         Ok(Host {
             functions: lua.create_table()?,
             lua,
             binding,
             limits,
+            lines,
             scripts: RefCell::default(),
             globals,
             compile,
@@ -140,6 +148,11 @@ impl Host {
             bytes_max,
             runs: Cell::new(0),
         })
+    }
+
+    /// Which lines ran since the last call, by digest; empty unless lines are counted.
+    pub fn take_lines(&self) -> BTreeMap<String, LineCounts> {
+        self.lines.as_ref().map(|lines| lines.take()).unwrap_or_default()
     }
 
     /// Lets somebody be asked from time to time while a script runs.
@@ -178,7 +191,7 @@ impl Host {
 
     /// Makes a function of a text; the inner error is what the compiler says.
     fn compile(&self, body: &[u8], position: usize) -> mlua::Result<Result<(), Vec<u8>>> {
-        let arguments = (self.lua.create_string(body)?, "@user_script");
+        let arguments = (self.lua.create_string(body)?, SCRIPT_NAME);
         let (function, why): (Option<Function>, Option<LuaString>) = self.compile.call(arguments)?;
         match why {
             Some(why) => Ok(Err(why.as_bytes().to_vec())),
@@ -200,7 +213,13 @@ impl Host {
         self.admit(script, invocation)?;
         self.limits.instructions.set(0);
         self.limits.since.set(None);
+        if let Some(lines) = &self.lines {
+            lines.begin(&script.digest);
+        }
         let result = self.execute(script, invocation, out);
+        if let Some(lines) = &self.lines {
+            lines.end(&script.digest);
+        }
         self.binding.resp3.set(false);
         self.collect_garbage();
         let mut core = self.binding.core.borrow_mut();
@@ -325,9 +344,15 @@ impl Limits {
     }
 }
 
-fn set_hook(lua: &Lua, limits: &Rc<Limits>, core: Rc<RefCell<Core>>) -> mlua::Result<()> {
+fn set_hook(lua: &Lua, limits: &Rc<Limits>, core: Rc<RefCell<Core>>, lines: Option<Rc<Lines>>) -> mlua::Result<()> {
     let limits = Rc::clone(limits);
-    lua.set_global_hook(HookTriggers::new().every_nth_instruction(LOOK_EVERY), move |_, _| {
+    let mut triggers = HookTriggers::new().every_nth_instruction(LOOK_EVERY);
+    triggers.every_line = lines.is_some();
+    lua.set_global_hook(triggers, move |_, debug| {
+        if let (Some(lines), DebugEvent::Line) = (&lines, debug.event()) {
+            lines.count(debug);
+            return Ok(VmState::Continue);
+        }
         if let Some(text) = *limits.ended.borrow() {
             return Err(mlua::Error::external(Raised::Fatal(text.into())));
         }

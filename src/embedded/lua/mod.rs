@@ -11,6 +11,7 @@ pub mod convert;
 pub mod guard;
 pub mod header;
 pub mod host;
+pub mod line;
 pub mod raise;
 pub mod random;
 pub mod redis;
