@@ -143,6 +143,7 @@ pub struct Data {
     pub rewrite_percent: u64,
     pub rewrite_bytes_min: u64,
     pub memory_bytes_max: u64,
+    pub script_ms_max: u64,
 }
 
 /// The operator's HTTP.

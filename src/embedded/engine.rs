@@ -32,6 +32,8 @@ pub struct EngineOptions {
     pub capture_published: bool,
     /// Lua instructions after which a script is ended with an error; 0 for no limit.
     pub script_instructions_max: u64,
+    /// Milliseconds after which a script that has written nothing is ended with an error; 0 for no limit.
+    pub script_ms_max: u64,
     /// Bytes that Lua may hold; 0 for no limit.
     pub lua_bytes_max: usize,
     /// Counts how often each line of each script runs, for [`Engine::take_lines`]; makes scripts several times slower.
@@ -47,6 +49,7 @@ impl Default for EngineOptions {
             strict: false,
             capture_published: false,
             script_instructions_max: 0,
+            script_ms_max: 0,
             lua_bytes_max: 0,
             count_lines: false,
             memory_bytes_max: 0,

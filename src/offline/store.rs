@@ -39,6 +39,7 @@ impl Store {
             strict: true,
             capture_published: true,
             script_instructions_max: SCRIPT_INSTRUCTIONS_MAX,
+            script_ms_max: 0,
             lua_bytes_max: LUA_BYTES_MAX,
             count_lines: true,
             memory_bytes_max: DATA_BYTES_MAX,

@@ -23,6 +23,7 @@ use crate::script::catalogue::{Catalogue, Script};
 use crate::script::effect::{Effect, EffectError, Item, decode_reply};
 use crate::script::key::Shard;
 use crate::script::link::LinkState;
+use crate::script::rescue::Rescue;
 use crate::script::standing::Standing;
 
 /// Milliseconds that a client is asked to wait before it tries again while Redis does not answer.
@@ -92,6 +93,7 @@ pub struct Verdict {
 pub struct Caller {
     client: Client,
     link: Arc<LinkState>,
+    rescue: Option<Arc<Rescue>>,
     /// The scripts that came with the binary, or with the folder of `scripts.dir`.
     catalogue: Catalogue,
     /// The versions that run.
@@ -111,7 +113,14 @@ impl Caller {
         let link = LinkState::watch(&client, budget);
         let active = ArcSwap::from_pointee(ActiveSet::of_catalogue(&catalogue));
         let trouble = ArcSwapOption::empty();
-        Self { client, link, catalogue, active, trouble, is_local: false, standing, shards, budget }
+        Self { client, link, rescue: None, catalogue, active, trouble, is_local: false, standing, shards, budget }
+    }
+
+    /// Has scripts killed that do not end, over a second connection to the same Redis.
+    #[must_use]
+    pub fn with_rescue(mut self, client: Client) -> Self {
+        self.rescue = Some(Rescue::new(client));
+        self
     }
 
     /// Runs the scripts of its catalogue, whatever the fleet runs; `why` is what operators are told.
@@ -249,7 +258,11 @@ impl Caller {
 
     /// NOSCRIPT means that nothing ran, so the script is loaded and the call made again, exactly once.
     async fn evalsha(&self, script: &Script, keys: Vec<String>, argv: Vec<String>) -> Result<Value, CallError> {
-        let first = self.client.evalsha(script.sha1(), keys.clone(), argv.clone()).await;
+        let call = self.client.evalsha(script.sha1(), keys.clone(), argv.clone());
+        let first = match &self.rescue {
+            Some(rescue) => impatient(call, self.budget / 2, || rescue.clone().kill(script.label())).await,
+            None => call.await,
+        };
         match first {
             Err(error) if error.details().starts_with("NOSCRIPT") => {
                 tracing::info!(script = %script.label(), "redis has forgotten a script, loading it again");
@@ -277,6 +290,18 @@ pub fn answer(script: &str, effects: &[Effect]) -> Result<serde_json::Value, Cal
         _ => None,
     });
     body.ok_or_else(|| CallError::Effects { script: script.to_owned(), source: EffectError::Contract })
+}
+
+/// Waits for a call; when it takes longer than `patience`, does something about it and waits on.
+async fn impatient<T>(call: impl Future<Output = T>, patience: Duration, act: impl FnOnce()) -> T {
+    let mut call = std::pin::pin!(call);
+    match tokio::time::timeout(patience, &mut call).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            act();
+            call.await
+        }
+    }
 }
 
 /// Counts a call, for the metrics and for the comparison of versions.

@@ -17,6 +17,7 @@ mod link;
 pub mod problem;
 pub mod redis;
 pub mod release;
+mod rescue;
 pub mod standing;
 pub mod tally;
 pub mod tree;

@@ -157,7 +157,8 @@ async fn connect(
     let standing = Arc::new(Standing::new(config.node.name.clone(), settings(config)));
     let client = store.endpoint.connect().await.map_err(|error| store.unusable(error))?;
     readiness.set(Condition::Redis, true);
-    let caller = Caller::new(client, catalogue, standing, 1, store.endpoint.timeout());
+    let rescue = store.endpoint.connect().await.map_err(|error| store.unusable(error))?;
+    let caller = Caller::new(client, catalogue, standing, 1, store.endpoint.timeout()).with_rescue(rescue);
     let caller = if let Some(workshop) = workshop { caller.local(workshop.to_string()) } else { caller };
     caller.load_all().await.map_err(|error| refused("the scripts cannot be loaded", error))?;
     Ok(caller)

@@ -63,7 +63,11 @@ pub const SOCKET: &str = "redis.sock";
 pub const APPEND_ONLY_FOLDER: &str = "appendonlydir";
 
 fn engine(config: &Config) -> EngineOptions {
-    EngineOptions { memory_bytes_max: config.data.memory_bytes_max, ..EngineOptions::default() }
+    EngineOptions {
+        memory_bytes_max: config.data.memory_bytes_max,
+        script_ms_max: config.data.script_ms_max,
+        ..EngineOptions::default()
+    }
 }
 
 fn append_only(config: &Config, folder: &DataFolder) -> AppendOnly {

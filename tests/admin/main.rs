@@ -27,7 +27,7 @@ async fn login(stand: &Stand, ticket: &Value) -> Sid {
         .with(Argument::Policy, "takeover")
         .with(Argument::IntervalMs, "10000")
         .with(Argument::LimitMs, "60000");
-    let effects = stand.caller.run("login", Some(&uid), arguments).await.expect("login answers");
+    let effects = stand.caller.run("login", Some(&uid), arguments).await.expect("login answers").effects;
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Bind { .. })), "{effects:?}");
     sid
 }

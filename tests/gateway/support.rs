@@ -111,8 +111,8 @@ impl Node {
         register(&caller, &config).await;
         let endings = Arc::new(EndingQueue::new());
         let gateway = Gateway::new(&config, caller.clone(), endings.clone());
-        let resync = Arc::new(Notify::new());
-        channel::listen(&endpoint, caller.standing().channel(), gateway.clone(), resync)
+        let wakes = channel::Wakes { resync: Arc::new(Notify::new()), announced: Arc::new(Notify::new()) };
+        channel::listen(&endpoint, caller.standing().channel(), gateway.clone(), wakes)
             .await
             .expect("the channel is heard");
         tokio::spawn(farewell::work(caller.clone(), endings.clone()));

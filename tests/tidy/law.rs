@@ -24,7 +24,16 @@ const BASE: [&str; 9] = ["clock", "config", "digest", "error", "id", "log", "met
 
 /// Crates that only some places may name.
 const RESERVED: [(&str, &[&str]); 3] = [
-    ("fred", &["src/script/caller.rs", "src/script/link.rs", "src/script/redis.rs", "src/fleet/channel.rs"]),
+    (
+        "fred",
+        &[
+            "src/script/caller.rs",
+            "src/script/link.rs",
+            "src/script/redis.rs",
+            "src/script/rescue.rs",
+            "src/fleet/channel.rs",
+        ],
+    ),
     ("mlua", &["src/embedded/", "src/offline/"]),
     ("axum", &["src/admin/"]),
 ];

@@ -3,6 +3,7 @@
 //! A script runs to its end on the thread that owns the data. It may be ended from outside only before its first
 //! write (see `Watch`), or by the limits of instructions and memory that the engine was given.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -77,8 +78,17 @@ struct Limits {
     /// When the first look at the running script was taken.
     since: Cell<Option<Instant>>,
     watch: RefCell<Option<Watch>>,
-    /// The text of the error that ends the script; kept until it has ended.
-    ended: RefCell<Option<&'static str>>,
+    /// How long a script may run that has written nothing; none for no limit.
+    patience: Option<Duration>,
+    /// The error that ends the script; kept until it has ended.
+    ended: RefCell<Option<End>>,
+}
+
+/// Why a script is ended from outside, and where it was then.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct End {
+    text: Cow<'static, str>,
+    line: usize,
 }
 
 /// The Lua state with its scripts.
@@ -129,7 +139,11 @@ impl Host {
         let (globals, sandbox, compile, xpcall, on_error): (Table, Table, _, _, _) = prelude.call(native)?;
         lua.set_globals(sandbox)?;
         let bytes_max = if options.lua_bytes_max > 0 { options.lua_bytes_max } else { LUA_BYTES_MAX };
-        let limits = Rc::new(Limits { instructions_max: options.script_instructions_max, ..Limits::default() });
+        let limits = Rc::new(Limits {
+            instructions_max: options.script_instructions_max,
+            patience: (options.script_ms_max > 0).then(|| Duration::from_millis(options.script_ms_max)),
+            ..Limits::default()
+        });
         let lines = options.count_lines.then(Rc::<Lines>::default);
         set_hook(&lua, &limits, Rc::clone(&binding.core), lines.clone())?;
         binding.core.borrow_mut().lua_bytes = lua.used_memory();
@@ -223,7 +237,8 @@ impl Host {
         self.binding.resp3.set(false);
         self.collect_garbage();
         let mut core = self.binding.core.borrow_mut();
-        if self.limits.ended.take() == Some(KILLED) && core.script.wrote {
+        let end = self.limits.ended.take();
+        if end.as_ref().is_some_and(|end| end.text == KILLED) && core.script.wrote {
             // Only the end of the store kills a script that wrote. Half of what it wanted must not outlive it.
             core.db.effects.abandon();
             (core.halved, core.shutdown) = (true, true);
@@ -231,7 +246,7 @@ impl Host {
         core.script = ScriptRun::default();
         core.lua_bytes = self.lua.used_memory();
         drop(core);
-        result.unwrap_or_else(|error| Err(self.fatal(script, &error)))
+        result.unwrap_or_else(|error| Err(fatal(script, &error, end.map_or(1, |end| end.line))))
     }
 
     /// Goes on collecting garbage now and then, as Redis does, so that it does not pile up to what is in use.
@@ -288,24 +303,25 @@ impl Host {
             self.binding.names.write(&value, self.binding.resp3.get(), out)?;
             return Ok(Ok(()));
         }
+        let line = self.limits.ended.borrow().as_ref().map_or(1, |end| end.line);
         Ok(Err(match value {
             Value::Table(failure) => describe(script, &failure)?,
-            Value::Error(error) => self.fatal(script, &error),
+            Value::Error(error) => fatal(script, &error, line),
             // Out of memory, or an error while an error was handled: Lua has no place to report then.
             other => {
                 let text = other.to_string().unwrap_or_default();
                 // What filled the memory is garbage now, and Lua 5.1 would only look for it at its own pace.
                 self.lua.gc_collect()?;
-                Fault::new(format!("ERR {text} script: {}, on @user_script:1.", script.digest))
+                Fault::new(format!("ERR {text} script: {}, on @user_script:{line}.", script.digest))
             }
         }))
     }
+}
 
-    /// The reply for a script that was ended, or whose error could not be handled in Lua.
-    fn fatal(&self, script: &Script, error: &mlua::Error) -> Fault {
-        let (Raised::Fatal(text) | Raised::Command(text, _) | Raised::Message(text)) = raise::unwrap(error);
-        Fault::new(format!("ERR {text} script: {}, on @user_script:1.", script.digest))
-    }
+/// The reply for a script that was ended, or whose error could not be handled in Lua.
+fn fatal(script: &Script, error: &mlua::Error, line: usize) -> Fault {
+    let (Raised::Fatal(text) | Raised::Command(text, _) | Raised::Message(text)) = raise::unwrap(error);
+    Fault::new(format!("ERR {text} script: {}, on @user_script:{line}.", script.digest))
 }
 
 /// The reply for a script that raised an error: its text, then where it was raised.
@@ -333,14 +349,26 @@ fn check_slots(keys: &[&[u8]]) -> Outcome {
 }
 
 impl Limits {
-    /// Whether the running script has run for so long that others must be answered meanwhile.
-    fn is_overdue(&self, core: &RefCell<Core>) -> bool {
-        let Some(since) = self.since.get() else {
+    /// Looks at the running script; the text of an error ends it.
+    fn look(&self, core: &RefCell<Core>) -> Option<Cow<'static, str>> {
+        self.instructions.set(self.instructions.get() + u64::from(LOOK_EVERY));
+        if self.instructions_max > 0 && self.instructions.get() > self.instructions_max {
+            return Some("Script ran for more instructions than it is allowed".into());
+        }
+        let elapsed = self.since.get().map(|since| since.elapsed());
+        if elapsed.is_none() {
             self.since.set(Some(Instant::now()));
-            return false;
-        };
-        let threshold = core.borrow().config.busy_reply_threshold_ms;
-        threshold > 0 && since.elapsed() > Duration::from_millis(threshold)
+        }
+        let elapsed = elapsed.unwrap_or_default();
+        if let Some(patience) = self.patience.filter(|patience| elapsed > *patience)
+            && !core.borrow().script.wrote
+        {
+            return Some(format!("Script ran for more than {} ms without a write", patience.as_millis()).into());
+        }
+        let threshold = Duration::from_millis(core.borrow().config.busy_reply_threshold_ms);
+        let is_overdue = !threshold.is_zero() && elapsed > threshold;
+        let watch = self.watch.borrow();
+        watch.as_ref().filter(|watch| watch(is_overdue) == Verdict::Kill).map(|_| KILLED.into())
     }
 }
 
@@ -353,25 +381,14 @@ fn set_hook(lua: &Lua, limits: &Rc<Limits>, core: Rc<RefCell<Core>>, lines: Opti
             lines.count(debug);
             return Ok(VmState::Continue);
         }
-        if let Some(text) = *limits.ended.borrow() {
-            return Err(mlua::Error::external(Raised::Fatal(text.into())));
+        if limits.ended.borrow().is_none() {
+            let text = limits.look(&core);
+            let line = debug.current_line().unwrap_or(1);
+            *limits.ended.borrow_mut() = text.map(|text| End { text, line });
         }
-        let used = limits.instructions.get() + u64::from(LOOK_EVERY);
-        limits.instructions.set(used);
-        let mut text = None;
-        if limits.instructions_max > 0 && used > limits.instructions_max {
-            text = Some("Script ran for more instructions than it is allowed");
-        } else if let Some(watch) = &*limits.watch.borrow()
-            && watch(limits.is_overdue(&core)) == Verdict::Kill
-        {
-            text = Some(KILLED);
-        }
-        match text {
+        match &*limits.ended.borrow() {
             None => Ok(VmState::Continue),
-            Some(text) => {
-                *limits.ended.borrow_mut() = Some(text);
-                Err(mlua::Error::external(Raised::Fatal(text.into())))
-            }
+            Some(end) => Err(mlua::Error::external(Raised::Fatal(end.text.to_string()))),
         }
     })
 }
