@@ -95,6 +95,12 @@ describe('activate', function()
     assert.is_nil(scripts()['welcome:before'])
   end)
 
+  it('leads out of a pointer to a version that is gone', function()
+    redis.call('HSET', key('scripts'), 'login:active', '9')
+    assert.equal('activated', activate(2).outcome)
+    assert.is_nil(scripts()['login:before'])
+  end)
+
   it('remembers eight versions before', function()
     for _ = 1, 6 do
       activate(2)

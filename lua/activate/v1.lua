@@ -36,11 +36,13 @@ local function pointer(field)
   return redis.call('HGET', scripts_key, script .. ':' .. field) or nil
 end
 local active, canary, share = pointer('active'), pointer('canary'), pointer('percent')
-local running = active and cjson.decode(redis.call('HGET', releases_key, script .. '@' .. active))
+-- A pointer whose release is gone leads nowhere: whatever comes now can only be better, and nobody goes back to it.
+local running = active and redis.call('HGET', releases_key, script .. '@' .. active)
+running = running and cjson.decode(running)
 if running and not same_contract(running.contract, release.contract) then
   return answer({ outcome = 'contract', active = tonumber(active), running = running.contract, pushed = release.contract })
 end
-local is_canary = percent ~= '' and active
+local is_canary = percent ~= '' and running
 local is_same = active == script_version and not canary
 if is_canary then
   is_same = canary == script_version and share == percent or active == script_version
@@ -57,7 +59,7 @@ if is_canary then
 else
   redis.call('HDEL', scripts_key, script .. ':canary', script .. ':canary_digest', script .. ':percent')
   redis.call('HSET', scripts_key, script .. ':active', script_version, script .. ':digest', release.digest)
-  if active and active ~= script_version then
+  if running and active ~= script_version then
     local before = active .. ' ' .. (pointer('before') or '')
     redis.call('HSET', scripts_key, script .. ':before', string.match(before, '^' .. string.rep('%d* ?', 8)))
   end

@@ -6,13 +6,17 @@
 mod support;
 
 mod answer;
+mod canary;
 mod contest;
 mod count;
 mod defect;
 mod denial;
 mod fault;
+mod follow;
+mod foul;
 mod heartbeat;
 mod hostile;
+mod lifecycle;
 mod login;
 mod outage;
 mod peer;
@@ -22,5 +26,7 @@ mod restart;
 mod script;
 mod start;
 mod stop;
+mod storm;
 mod takeover;
 mod ticket;
+mod workshop;

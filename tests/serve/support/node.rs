@@ -165,6 +165,30 @@ pub struct Ended {
     pub log: String,
 }
 
+/// What a subcommand printed, and how it ended.
+#[derive(Debug)]
+pub struct Told {
+    pub code: i32,
+    pub out: String,
+    pub errors: String,
+}
+
+impl Told {
+    /// What it printed, if it did what it was asked.
+    #[track_caller]
+    pub fn done(self) -> String {
+        assert_eq!(self.code, 0, "{}{}", self.out, self.errors);
+        self.out
+    }
+
+    /// What it complained about, if it refused with this code.
+    #[track_caller]
+    pub fn refused(self, code: i32) -> String {
+        assert_eq!(self.code, code, "{}{}", self.out, self.errors);
+        self.errors
+    }
+}
+
 struct Ports {
     clients: u16,
     admin: u16,
@@ -305,6 +329,15 @@ impl Server {
     /// A stranger can log in and is served: whatever was done to the server did it no harm.
     pub fn assert_serves(&self, uid: u64) {
         self.session(uid).beat();
+    }
+
+    /// Runs a subcommand with the settings of this server.
+    pub fn run(&self, arguments: &[&str]) -> Told {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_oneseat"));
+        command.args(arguments).env_clear().env("ONESEAT_DATA__DIR", &self.data).envs(&self.setup.settings);
+        let output = command.stdin(Stdio::null()).output().expect("the binary was built with the tests");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");
+        Told { code: output.status.code().unwrap_or(-1), out: text(output.stdout), errors: text(output.stderr) }
     }
 
     /// Ends it without a warning, as a crash would.

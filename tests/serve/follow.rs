@@ -1,0 +1,119 @@
+//! Nodes that have to follow: what they miss they find, and what they cannot run they say.
+
+use serde_json::{Value, json};
+
+use crate::support::rules::Rules;
+use crate::support::{RedisServer, Server, Setup, StoreKind, on_both_stores, wait_until};
+
+on_both_stores!(
+    a_lost_announcement_is_found_at_the_next_beat,
+    a_node_that_cannot_follow_says_so_and_serves_on,
+    a_store_that_forgot_is_given_the_versions_that_run,
+);
+
+fn pointers(server: &Server) -> Value {
+    server.look().run(&["HGET", "os:{dir}:scripts", "login:active"])
+}
+
+/// The pointer changes without a word: what a subscriber that was away for a moment sees.
+fn a_lost_announcement_is_found_at_the_next_beat(store: StoreKind) {
+    let server = Setup::new(store).start();
+    server.scripts(&["push", &Rules::new().login(2, "-- as before")]).done();
+    let digest = server.scripts_json(&["list"])["versions"]
+        .as_array()
+        .and_then(|versions| {
+            versions.iter().find(|version| version["name"] == "login" && version["version"] == 2).cloned()
+        })
+        .map(|version| version["release"]["digest"].as_str().unwrap_or_default().to_owned())
+        .expect("it was pushed");
+    let mut look = server.look();
+    look.run(&["HSET", "os:{dir}:scripts", "login:active", "2", "login:digest", &digest]);
+    look.run(&["HINCRBY", "os:{dir}:scripts", "revision", "1"]);
+    wait_until("the node has followed", || {
+        let _session = server.session(1001);
+        (server.decided_by(1001) == "login@2").then_some(())
+    });
+}
+
+fn a_node_that_cannot_follow_says_so_and_serves_on(store: StoreKind) {
+    let server = Setup::new(store).start();
+    server.scripts(&["push", &Rules::new().login(2, "-- as before")]).done();
+    server.scripts(&["activate", "login", "2"]).done();
+    let mut session = server.session(1001);
+    // The text is lost while the pointer stays: the node has it, but another version cannot be had.
+    server.look().run(&["HSET", "os:{dir}:scripts", "login:active", "3", "login:digest", "none"]);
+    server.look().run(&["HINCRBY", "os:{dir}:scripts", "revision", "1"]);
+    let ready = wait_until("the node says that it cannot follow", || {
+        server.admin.try_get("/readyz").filter(|(status, _)| *status == 503).map(|(_, body)| body)
+    });
+    assert!(ready.contains("the fleet chose login@3, but its text is not there"), "{ready}");
+    assert_eq!(server.metric("oneseat_script_behind"), 1);
+    session.beat();
+    let _other = server.session(1002);
+    assert_eq!(server.decided_by(1002), "login@2");
+    wait_until("the fleet knows", || {
+        let node = server.scripts_json(&["status"])["nodes"][0].clone();
+        (node["follows"] == false && node["trouble"].as_str().is_some_and(|text| text.contains("login@3")))
+            .then_some(())
+    });
+    server.scripts(&["push", &Rules::new().login(4, "-- another")]).done();
+    let told = server.scripts(&["activate", "count", "1", "--timeout", "1"]);
+    assert_eq!(told.code, 1, "nothing changes, but the node does not run what the fleet chose: {told:?}");
+    assert!(told.out.contains("t1: DOES NOT FOLLOW: the fleet chose login@3"), "{told:?}");
+    // The broken pointer is replaced, so the node can follow again.
+    server.scripts(&["activate", "login", "4"]).done();
+    server.admin.wait_ready();
+    assert_eq!(server.metric("oneseat_script_behind"), 0);
+    session.beat();
+}
+
+/// Redis lost everything; the live node puts back what it runs, and nobody notices but for the history.
+fn a_store_that_forgot_is_given_the_versions_that_run(store: StoreKind) {
+    let server = Setup::new(store).set("node.verify_ms", 500).start();
+    server.change_login(2, "-- as before");
+    let mut session = server.session(1001);
+    server.look().run(&["FLUSHALL"]);
+    wait_until("the pointer is back", || (pointers(&server) == json!("2")).then_some(()));
+    wait_until("the session is seated again", || (!server.admin.seats(1001).is_empty()).then_some(()));
+    session.beat();
+    let _other = server.session(1002);
+    assert_eq!(server.decided_by(1002), "login@2");
+    server.scripts(&["activate", "login", "1"]).done();
+}
+
+/// `activate` names the node that did not follow, and why.
+#[test]
+fn a_node_that_does_not_follow_is_named() {
+    let redis = RedisServer::start();
+    let node = |name: &str| Setup::at(&redis.url()).set("node.name", name);
+    let one = node("t1").start();
+    let rules = Rules::new();
+    rules.login(9, "-- tried out");
+    let folder = rules.folder();
+    let _two = node("t2").set("scripts.dir", folder.display()).argument("--force").start();
+    one.scripts(&["push", &Rules::new().login(2, "-- as before")]).done();
+    let told = one.scripts(&["activate", "login", "2", "--timeout", "1"]);
+    assert_eq!(told.code, 1, "{told:?}");
+    assert!(told.out.contains("t1: follows"), "{told:?}");
+    assert!(told.out.contains("t2: DOES NOT FOLLOW: it runs the scripts of the folder"), "{told:?}");
+    assert!(told.errors.contains("1 of 2 nodes did not follow within 1 s"), "{told:?}");
+    let machine = one.scripts(&["activate", "login", "2", "--timeout", "1", "--json"]);
+    let answer: Value = serde_json::from_str(&machine.out).expect("one document");
+    assert_eq!((machine.code, &answer["nodes"][1]["follows"]), (1, &json!(false)), "{answer}");
+}
+
+/// A text that is not what the digest says is never run, wherever it comes from.
+#[test]
+fn a_node_refuses_a_text_that_was_changed_in_the_store() {
+    let redis = RedisServer::start();
+    let node = |name: &str| Setup::at(&redis.url()).set("node.name", name);
+    let one = node("t1").start();
+    one.change_login(2, "-- as before");
+    let source = redis.look().run(&["HGET", "os:{dir}:sources", "login@2"]);
+    let changed = source.as_str().expect("a source").replace("-- as before", "-- AS BEFORE");
+    redis.look().run(&["HSET", "os:{dir}:sources", "login@2", &changed]);
+    let ended = node("t2").run_to_end();
+    assert_eq!(ended.code, 6, "{}", ended.log);
+    assert!(ended.log.contains("login@2: its text has the digest"), "{}", ended.log);
+    one.assert_serves(1001);
+}

@@ -1,0 +1,215 @@
+//! Versions of scripts on a running fleet: pushed, activated, rolled back, and who did it.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::rules::Rules;
+use crate::support::{RedisServer, Server, Setup, StoreKind, on_both_stores, wait_until};
+
+on_both_stores!(
+    g9_a_version_is_pushed_activated_and_rolled_back_while_clients_stay,
+    g9_a_version_never_changes,
+    g9_a_version_whose_tests_fail_is_not_pushed,
+    g9_a_contract_is_kept,
+    who_changed_what_is_remembered,
+    decisions_name_their_version,
+    the_fleet_is_exported_and_shown,
+);
+
+fn g9_a_version_is_pushed_activated_and_rolled_back_while_clients_stay(store: StoreKind) {
+    let server = Setup::new(store).start();
+    let mut before = server.session(1001);
+    assert_eq!(server.decided_by(1001), "login@1");
+
+    let pushed = server.scripts(&["push", &Rules::new().login(2, "-- as before")]).done();
+    assert!(pushed.contains("login@2 is kept for the fleet; it is not active"), "{pushed}");
+    server.session(1002).beat();
+    assert_eq!(server.scripts_json(&["status"])["nodes"][0]["follows"], true);
+
+    let activated = server.scripts_json(&["activate", "login", "2"]);
+    assert_eq!(
+        activated["nodes"],
+        json!([{ "name": "t1", "follows": true, "revision": activated["revision"], "trouble": "" }])
+    );
+    let during = server.session(1003);
+    assert_eq!(server.decided_by(1003), "login@2");
+
+    let told = server.scripts(&["rollback", "login"]).done();
+    assert_eq!(told, "login@1 is active again, instead of login@2\nt1: follows\n");
+    let _after = server.session(1004);
+    assert_eq!(server.decided_by(1004), "login@1");
+    before.beat();
+    drop(during);
+    let nothing = server.scripts(&["rollback", "login"]).refused(1);
+    assert!(nothing.contains("nothing was active before login@1"), "{nothing}");
+}
+
+fn g9_a_version_never_changes(store: StoreKind) {
+    let server = Setup::new(store).start();
+    let rules = Rules::new();
+    server.scripts(&["push", &rules.login(2, "-- one text"), "--who", "ann"]).done();
+    let again = server.scripts(&["push", &rules.login(2, "-- one text"), "--who", "bob"]).done();
+    assert!(again.contains("already"), "{again}");
+    let other = server.scripts(&["push", &rules.login(2, "-- another text")]).refused(1);
+    assert!(other.contains("login@2 is taken by another text, of ann"), "{other}");
+    let builtin = server.scripts(&["push", &rules.login(1, "-- another text")]).refused(1);
+    assert!(builtin.contains("login@1 is taken by another text, of oneseat"), "{builtin}");
+
+    // What was changed in the store behind everybody's back is not run.
+    server.look().run(&["HSET", "os:{dir}:sources", "login@2", r#"{"text":"return 1"}"#]);
+    let damaged = server.scripts(&["activate", "login", "2"]).refused(1);
+    assert!(damaged.contains("is not the one that was pushed; nothing was changed"), "{damaged}");
+    server.assert_serves(1001);
+}
+
+fn g9_a_version_whose_tests_fail_is_not_pushed(store: StoreKind) {
+    let server = Setup::new(store).start();
+    let rules = Rules::new();
+    let path = rules.login(2, "if uid ~= '' then return { 1, { 'reply', 1006, cjson.encode({ error = 1102 }) } } end");
+    let errors = server.scripts(&["push", &path]).refused(1);
+    assert!(errors.contains("tests of login@2 failed; it was not pushed"), "{errors}");
+    assert!(errors.contains("lua/login/test.lua:"), "the place of a failure: {errors}");
+    let unknown = server.scripts(&["activate", "login", "2"]).refused(1);
+    assert!(unknown.contains("the fleet keeps no login@2; nothing was changed"), "{unknown}");
+
+    // A result that somebody wrote into the store by hand helps no more than none.
+    server.scripts(&["push", &rules.login(3, "-- fine")]).done();
+    let release = server.look().run(&["HGET", "os:{dir}:releases", "login@3"]);
+    let failed = release.as_str().expect("a release").replace(r#""failed":0"#, r#""failed":2"#);
+    server.look().run(&["HSET", "os:{dir}:releases", "login@3", &failed]);
+    let refused = server.scripts(&["activate", "login", "3"]).refused(1);
+    assert!(refused.contains("2 tests of login@3 failed"), "{refused}");
+}
+
+fn g9_a_contract_is_kept(store: StoreKind) {
+    let server = Setup::new(store).start();
+    let rules = Rules::new();
+    let path = rules.login(2, "-- fewer");
+    let text = fs::read_to_string(&path)
+        .expect("it was written")
+        .replace("-- @arg version text this script's name and version\n", "");
+    fs::write(&path, text.replace(", welcome, version =", ", welcome =").replace(", ARGV[14]", ""))
+        .expect("it is ours");
+    let errors = server.scripts(&["push", &path]).refused(2);
+    assert!(errors.contains("v2.lua:1: the arguments have to begin with those of login v1"), "{errors}");
+
+    let lifecycle = server.scripts(&["activate", "push", "1"]).refused(2);
+    assert!(lifecycle.contains("push always runs as it comes with the binary"), "{lifecycle}");
+    let nobody = server.scripts(&["activate", "beat", "1", "--percent", "5"]).refused(2);
+    assert!(nobody.contains("beat works on no user"), "{nobody}");
+    let unknown = server.scripts(&["rollback", "nobody"]).refused(1);
+    assert!(unknown.contains("nobody"), "{unknown}");
+}
+
+fn who_changed_what_is_remembered(store: StoreKind) {
+    let server = Setup::new(store).start();
+    server.scripts(&["push", &Rules::new().login(2, "-- as before"), "--who", "ann"]).done();
+    server.scripts(&["activate", "login", "2", "--percent", "10", "--who", "bob"]).done();
+    server.scripts(&["activate", "login", "2", "--who", "bob"]).done();
+    server.scripts(&["rollback", "login", "--who", "eve"]).done();
+    let history = server.scripts_json(&["history"]);
+    let entries = history["history"].as_array().expect("entries");
+    let told: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            let word = |field: &str| entry[field].as_str().unwrap_or_default().to_owned();
+            (word("who"), word("event"), entry["version"].as_u64(), entry["tests"]["failed"].as_u64())
+        })
+        .collect();
+    let expected =
+        [("eve", "rolled_back", 1, 0), ("bob", "activated", 2, 0), ("bob", "canary", 2, 0), ("ann", "pushed", 2, 0)];
+    let expected =
+        expected.map(|(who, event, version, failed)| (who.to_owned(), event.to_owned(), Some(version), Some(failed)));
+    assert_eq!(told, expected);
+    let table = server.scripts(&["history", "--limit", "1"]).done();
+    assert_eq!(table.lines().count(), 2, "{table}");
+    assert!(table.contains("eve") && table.contains("rolled back"), "{table}");
+}
+
+/// Whoever asks later why somebody lost a seat finds the version that took it.
+fn decisions_name_their_version(store: StoreKind) {
+    let server = Setup::new(store).start();
+    server.change_login(2, "-- as before");
+    let mut old = server.session(1001);
+    let _new = server.session(1001);
+    assert_eq!(old.client.expect(1021)["script"], "login@2");
+    let (status, _) = server.admin.kick(1001, "");
+    assert_eq!(status, 200);
+    let trail = server.admin.get("/v1/users/1001")["trail"].as_array().expect("a trail").clone();
+    let versions: Vec<_> = trail.iter().map(|entry| (entry["event"].clone(), entry["version"].clone())).collect();
+    let expected = [("kicked", "kick@1"), ("taken", "login@2"), ("displaced", "login@2"), ("taken", "login@2")];
+    assert_eq!(versions, expected.map(|(event, version)| (json!(event), json!(version))));
+    let log = server.log();
+    let names = |what: &str, script: &str| log.lines().any(|line| line.contains(what) && line.contains(script));
+    assert!(names("a login was answered", "login@2"), "{log}");
+    assert!(names("a session was kicked", "kick@1"), "{log}");
+}
+
+fn the_fleet_is_exported_and_shown(store: StoreKind) {
+    let server = Setup::new(store).start();
+    let code = "-- a line of this test";
+    server.scripts(&["push", &Rules::new().login(2, code)]).done();
+    let target = tempfile::tempdir().expect("a folder");
+    let folder = target.path().join("mine");
+    let folder = folder.to_str().expect("a plain path");
+    server.scripts(&["export", folder]).done();
+    for file in ["README.md", "lib/now_ms.lua", "login/v1.lua", "login/v2.lua", "login/test.lua", "push/v1.lua"] {
+        assert!(target.path().join("mine").join(file).is_file(), "{file}");
+    }
+    let again = server.scripts(&["export", folder]).refused(2);
+    assert!(again.contains("is there already"), "{again}");
+    let tested = server.run(&["test", folder, "--filter", "takeover"]).done();
+    assert!(tested.contains("login@2"), "an exported folder can be tested as it is: {tested}");
+
+    assert!(server.scripts(&["show", "login@2"]).done().contains(code));
+    let active = server.scripts(&["show", "login"]).done();
+    assert!(active.starts_with("-- login v1:"), "{active}");
+    assert!(server.scripts(&["show", "login@2", "--bundle"]).done().contains("local function take_seat("));
+    let diff = server.scripts(&["diff", "login", "1", "2"]).done();
+    assert!(diff.contains("+-- a line of this test") && diff.contains("--- lua/login/v1.lua"), "{diff}");
+    let list = server.scripts_json(&["list"]);
+    let state = |version: u64| {
+        let entries = list["versions"].as_array().expect("versions");
+        let entry = entries.iter().find(|entry| entry["name"] == "login" && entry["version"] == version);
+        entry.expect("it is listed")["state"].clone()
+    };
+    assert_eq!((state(1), state(2)), (json!("active"), json!("")));
+    for odd in
+        [&["show", "login@x"][..], &["activate", "login", "two"], &["activate", "login", "2", "--percent", "100"]]
+    {
+        server.scripts(odd).refused(2);
+    }
+    server.scripts(&["show", "nobody"]).refused(1);
+    server.scripts(&["diff", "login", "1", "7"]).refused(1);
+}
+
+/// Scripts can be written where no server runs.
+#[test]
+fn without_a_server_the_scripts_of_the_binary_are_exported() {
+    let mut server = Setup::new(StoreKind::Embedded).start();
+    server.kill();
+    let target = tempfile::tempdir().expect("a folder");
+    let told = server.scripts(&["export", target.path().to_str().expect("a plain path")]).done();
+    assert!(told.contains("from this binary"), "{told}");
+    let status = server.scripts(&["status"]).refused(8);
+    assert!(status.contains("no server has its embedded store"), "{status}");
+}
+
+/// A new node finds what the others run, without any file.
+#[test]
+fn a_node_that_starts_later_takes_the_versions_of_the_fleet() {
+    let redis = RedisServer::start();
+    let node = |name: &str| Setup::at(&redis.url()).set("node.name", name).start();
+    let one: Server = node("t1");
+    one.change_login(2, "-- as before");
+    let two = node("t2");
+    let _session = two.session(1001);
+    assert_eq!(two.decided_by(1001), "login@2");
+    wait_until("both nodes have said what they run", || {
+        let status = one.scripts_json(&["status"]);
+        let nodes = status["nodes"].as_array().expect("nodes").clone();
+        (nodes.len() == 2 && nodes.iter().all(|node| node["follows"] == true)).then_some(())
+    });
+    assert_eq!(one.scripts_json(&["rollback", "login"])["nodes"].as_array().expect("nodes").len(), 2);
+}
