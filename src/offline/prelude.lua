@@ -115,6 +115,37 @@ local function compare(expected, actual, path, lines)
   end
 end
 
+-- Compares only what is expected; a list has to be as long as the expected one.
+local function compare_part(expected, actual, path, lines)
+  if type(expected) ~= 'table' or type(actual) ~= 'table' then
+    return compare(expected, actual, path, lines)
+  elseif next(expected) == nil or expected[1] ~= nil then
+    if #expected ~= #actual then
+      lines[#lines + 1] = (path == '' and '' or 'at ' .. path .. ': ') .. 'expected ' .. #expected .. ' items, got ' .. #actual
+    end
+  end
+  for _, key in ipairs(sorted_keys(expected)) do
+    local step = type(key) == 'number' and '[' .. key .. ']' or '.' .. tostring(key)
+    compare_part(expected[key], rawget(actual, key), path .. step, lines)
+  end
+end
+
+local function names_of(effects)
+  local names = {}
+  for i, effect in ipairs(effects) do
+    names[i] = tostring(effect.name)
+  end
+  return table.concat(names, ' ')
+end
+
+local function fail_with(note, lines)
+  if #lines > LINES_MAX then
+    lines[LINES_MAX] = '... and ' .. #lines - LINES_MAX + 1 .. ' more differences'
+  end
+  local message = table.concat(lines, '\n', 1, math.min(#lines, LINES_MAX))
+  fail(note and tostring(note) .. ': ' .. message or message)
+end
+
 -- 3. Assertions: what is expected comes first.
 
 local function with(note, message)
@@ -135,11 +166,8 @@ assert = setmetatable({
   same = function(expected, actual, note)
     local lines = {}
     compare(expected, actual, '', lines)
-    if #lines > LINES_MAX then
-      lines[LINES_MAX] = '... and ' .. #lines - LINES_MAX + 1 .. ' more differences'
-    end
     if #lines > 0 then
-      fail(with(note, table.concat(lines, '\n', 1, math.min(#lines, LINES_MAX))))
+      fail_with(note, lines)
     end
   end,
   is_true = function(actual, note)
@@ -176,13 +204,21 @@ assert = setmetatable({
     end
   end,
   effects = function(expected, effects, note)
-    local names = {}
-    for i, effect in ipairs(effects) do
-      names[i] = effect.name
+    if type(effects) ~= 'table' or type(expected) ~= 'string' and type(expected) ~= 'table' then
+      fail("assert.effects takes names or a list of effects, then the effects: assert.effects('bind reply', effects)")
     end
-    local actual = table.concat(names, ' ')
-    if expected ~= actual then
-      fail(with(note, 'expected the effects ' .. show(expected) .. ', got ' .. show(actual) .. ': ' .. show(effects)))
+    local is_list, actual = type(expected) == 'table', names_of(effects)
+    local names = is_list and names_of(expected) or expected
+    local lines = {}
+    if names ~= actual then
+      lines[1] = 'expected the effects ' .. show(names) .. ', got ' .. show(actual)
+      lines[2] = not is_list and show(effects) or nil
+    end
+    if is_list then
+      compare_part(expected, effects, '', lines)
+    end
+    if #lines > 0 then
+      fail_with(note, lines)
     end
   end,
 }, {
