@@ -312,6 +312,33 @@ local readers = {
   end,
 }
 
+-- The generator of the C library belongs to the whole process, so every test has one of its own: that of Park and Miller.
+local drawn
+local function draw()
+  drawn = drawn * 16807 % 2147483647
+  return (drawn - 1) / 2147483646
+end
+
+function math.randomseed(seed)
+  drawn = seed % 2147483646 + 1
+  -- The first numbers of neighbouring seeds are neighbours.
+  for _ = 1, 4 do draw() end
+end
+
+function math.random(low, high)
+  local fraction = draw()
+  if not low then
+    return fraction
+  elseif not high then
+    low, high = 1, low
+  end
+  if low > high then
+    fail('math.random takes a range in which there is a number')
+  end
+  return low + math.floor(fraction * (high - low + 1))
+end
+math.randomseed(native.seed)
+
 -- The n-th session id of a test; ids with a greater n are younger.
 function sid(n)
   return string.format('01900000-0000-7000-8000-%012d', n)

@@ -94,9 +94,13 @@ fn loops_memory_and_syntax_are_told_with_their_lines() {
             "it('a', function()\n  while true do end\nend)",
             "FAIL lua/echo/test.lua:2 echo@1: a\n     the test ran more than",
         ),
-        ("while true do end", runs, "lua/echo/v1.lua"),
-        ("local t = {} while true do t[#t + 1] = {} end", runs, "not enough memory"),
-        ("", "it('a', function() local t = {} while true do t[#t + 1] = {} end end)", "not enough memory"),
+        ("while true do end", runs, "lua/echo/v1.lua:11: Script ran for more instructions than it is allowed"),
+        ("local t = {} while true do t[#t + 1] = {} end", runs, "lua/echo/v1.lua:11: not enough memory"),
+        (
+            "",
+            "it('a', function() local t = {} while true do t[#t + 1] = {} end end)",
+            "FAIL lua/echo/test.lua:1 echo@1: a\n     not enough memory",
+        ),
         ("", "it('a', function()\n  local x = = 1\nend)", "FAIL lua/echo/test.lua:2 echo@1: cannot be read\n"),
         ("redis.call('NOSUCH')", runs, "lua/echo/v1.lua:11: "),
     ] {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ahash::RandomState;
-use mlua::debug::DebugEvent;
+use mlua::debug::{Debug, DebugEvent};
 use mlua::{Function, HookTriggers, Lua, LuaOptions, LuaString, StdLib, Table, Value, VmState};
 
 use super::convert::{self, Names, c_text};
@@ -79,6 +79,8 @@ struct Limits {
     watch: RefCell<Option<Watch>>,
     /// The text of the error that ends the script; kept until it has ended.
     ended: RefCell<Option<&'static str>>,
+    /// Where the script was when it was ended.
+    line: Cell<Option<usize>>,
 }
 
 /// The Lua state with its scripts.
@@ -213,6 +215,7 @@ impl Host {
         self.admit(script, invocation)?;
         self.limits.instructions.set(0);
         self.limits.since.set(None);
+        self.limits.line.set(None);
         if let Some(lines) = &self.lines {
             lines.begin(&script.digest);
         }
@@ -296,7 +299,7 @@ impl Host {
                 let text = other.to_string().unwrap_or_default();
                 // What filled the memory is garbage now, and Lua 5.1 would only look for it at its own pace.
                 self.lua.gc_collect()?;
-                Fault::new(format!("ERR {text} script: {}, on @user_script:1.", script.digest))
+                self.fault(script, &text)
             }
         }))
     }
@@ -304,7 +307,13 @@ impl Host {
     /// The reply for a script that was ended, or whose error could not be handled in Lua.
     fn fatal(&self, script: &Script, error: &mlua::Error) -> Fault {
         let (Raised::Fatal(text) | Raised::Command(text, _) | Raised::Message(text)) = raise::unwrap(error);
-        Fault::new(format!("ERR {text} script: {}, on @user_script:1.", script.digest))
+        self.fault(script, &text)
+    }
+
+    /// The reply for an error without a place of its own: the line is the last one that is known, else the first.
+    fn fault(&self, script: &Script, text: &str) -> Fault {
+        let line = self.limits.line.take().or_else(|| self.lines.as_ref()?.last()).unwrap_or(1);
+        Fault::new(format!("ERR {text} script: {}, on {SCRIPT_NAME}:{line}.", script.digest))
     }
 }
 
@@ -344,11 +353,17 @@ impl Limits {
     }
 }
 
+/// The line of the script that runs, or that called what runs.
+fn line_of(lua: &Lua, debug: &Debug) -> usize {
+    let is_script = debug.source().source.as_deref() == Some(SCRIPT_NAME);
+    debug.current_line().filter(|_| is_script).unwrap_or_else(|| raise::origin(lua).2)
+}
+
 fn set_hook(lua: &Lua, limits: &Rc<Limits>, core: Rc<RefCell<Core>>, lines: Option<Rc<Lines>>) -> mlua::Result<()> {
     let limits = Rc::clone(limits);
     let mut triggers = HookTriggers::new().every_nth_instruction(LOOK_EVERY);
     triggers.every_line = lines.is_some();
-    lua.set_global_hook(triggers, move |_, debug| {
+    lua.set_global_hook(triggers, move |lua, debug| {
         if let (Some(lines), DebugEvent::Line) = (&lines, debug.event()) {
             lines.count(debug);
             return Ok(VmState::Continue);
@@ -370,6 +385,7 @@ fn set_hook(lua: &Lua, limits: &Rc<Limits>, core: Rc<RefCell<Core>>, lines: Opti
             None => Ok(VmState::Continue),
             Some(text) => {
                 *limits.ended.borrow_mut() = Some(text);
+                limits.line.set(Some(line_of(lua, debug)));
                 Err(mlua::Error::external(Raised::Fatal(text.into())))
             }
         }
