@@ -6,7 +6,7 @@ local fail = native.fail
 -- 1. Groups and tests.
 
 local CLAIM = { since = true, till = true, only = true }
-local tests, group = {}, { name = '', before = {}, claim = {} }
+local tests, taken, group = {}, {}, { name = '', before = {}, claim = {} }
 
 -- What stands between name and function may be left out. Answers the claim, with that of the group, and the function.
 local function read_block(word, name, options, body)
@@ -41,7 +41,12 @@ end
 
 function it(name, options, body)
   local claim, block = read_block('it', name, options, body)
-  tests[#tests + 1] = { name = group.name .. name, body = block, group = group, claim = claim, line = native.line() }
+  local full_name = group.name .. name
+  if taken[full_name] then
+    fail('a test of this name begins on line ' .. tostring(taken[full_name]) .. ' already: ' .. full_name)
+  end
+  taken[full_name] = native.line() or 0
+  tests[#tests + 1] = { name = full_name, body = block, group = group, claim = claim, line = taken[full_name] }
 end
 
 function before_each(body)
@@ -380,7 +385,7 @@ return {
   end,
   describe = function(index)
     local test = tests[index]
-    return test.name, test.line or 0, test.claim
+    return test.name, test.line, test.claim
   end,
   run = function(index)
     prepare(tests[index].group)

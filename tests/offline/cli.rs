@@ -59,6 +59,9 @@ fn a_filter_leaves_the_others_out() {
     let output = oneseat(&["scripts", "--filter", "one"], folder.path());
     assert!(text(&output.stdout).ends_with("1 passed, 0 failed\n"), "{output:?}");
     assert_eq!(output.status.code(), Some(0));
+    let output = oneseat(&["scripts", "--filter", "onne"], folder.path());
+    assert!(text(&output.stderr).contains("no test has `onne` in its name"), "{output:?}");
+    assert_eq!(output.status.code(), Some(2), "a slip is no success");
 }
 
 #[test]

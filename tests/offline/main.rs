@@ -192,6 +192,10 @@ fn mistakes_in_a_test_are_named() {
         ("it('x', function() return foo end)", "nothing is called `foo`"),
         ("it('x', function() return io.open('x') end)", "nothing is called `io`"),
         ("it('x')", "lua/echo/test.lua:1 echo@1: cannot be read\n     it takes a name and a function"),
+        (
+            "it('x', function() end)\nit('x', function() end)",
+            "lua/echo/test.lua:2 echo@1: cannot be read\n     a test of this name begins on line 1 already: x",
+        ),
         ("it('x', function() local x end) end", "lua/echo/test.lua:1 echo@1: cannot be read"),
         ("it('x', function() redis.call('NOSUCH') end)", "unknown command"),
         ("it('x', function() redis.call('FlushAll') end)", "FLUSHDB empties that of the test"),
