@@ -90,15 +90,14 @@ impl Test {
     }
 
     fn options(&self) -> Result<Options, Fatal> {
-        let program = std::env::current_exe()
+        let executor = Executor::children()
             .map_err(|error| Fatal::new(Exit::Failed, "cannot find this program to run tests with").because(error))?;
-        let at_once = std::thread::available_parallelism().map_or(1, Into::into);
         Ok(Options {
             filter: self.filter.clone(),
             server: self.redis.clone(),
             flush: self.flush,
             seed: self.seed.unwrap_or_else(seed_of_the_moment),
-            executor: Executor::Children { program, at_once },
+            executor,
             silence_max: Duration::from_secs(self.timeout.get()),
         })
     }
@@ -114,8 +113,10 @@ impl Test {
     }
 
     fn judge(&self, results: &Results) -> Result<Exit, Fatal> {
-        let percent = results.coverage_percent();
-        match (self.fail_under, percent) {
+        if let (Some(filter), true) = (&self.filter, results.verdicts.is_empty()) {
+            return Err(Fatal::new(Exit::Usage, format!("no test has `{filter}` in its name")));
+        }
+        match (self.fail_under, results.coverage_percent()) {
             _ if results.tally().failed > 0 => Ok(Exit::Failed),
             (Some(least), Some(percent)) if percent < least => {
                 Err(Fatal::new(Exit::Failed, format!("{percent:.1} % of the lines ran, --fail-under asks for {least}")))

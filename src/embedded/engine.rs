@@ -16,7 +16,7 @@ use super::core::{Core, Tally};
 use super::digest;
 use super::fault::Fault;
 use super::keyspace::Snapshot;
-use super::lua::host::Host;
+use super::lua::host::{Host, Verdict};
 use super::reply::{Output, Reply, TokenReader};
 use super::spec::{Call, Handler, Outcome, Spec, flag};
 use super::table;
@@ -88,6 +88,14 @@ impl Engine {
     /// unless lines are counted.
     pub fn take_lines(&mut self) -> BTreeMap<String, Vec<u64>> {
         self.host.take_lines()
+    }
+
+    /// Has `listener` called from time to time while a script runs.
+    pub fn listen_to_scripts(&mut self, listener: impl Fn() + 'static) {
+        self.host.set_watch(Box::new(move |_| {
+            listener();
+            Verdict::GoOn
+        }));
     }
 
     /// A digest of all keys, values and deadlines that does not depend on their order.

@@ -26,6 +26,7 @@ pub mod runner;
 mod store;
 pub mod suite;
 mod table;
+mod trace;
 pub mod verdict;
 pub mod worker;
 mod world;

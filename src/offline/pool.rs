@@ -28,6 +28,14 @@ pub enum Executor {
     Children { program: PathBuf, at_once: usize },
 }
 
+impl Executor {
+    /// Children of this program, as many at once as the machine has cores. Only for a process that is `oneseat` itself.
+    pub fn children() -> io::Result<Self> {
+        let at_once = std::thread::available_parallelism().map_or(1, Into::into);
+        Ok(Self::Children { program: std::env::current_exe()?, at_once })
+    }
+}
+
 /// What is heard while jobs are done.
 #[derive(Debug)]
 pub enum Note {
@@ -47,8 +55,7 @@ pub fn run_here(worker: &Worker, records: Vec<Record>, hear: &mut dyn FnMut(Note
             Rc::new(move |event| shared.borrow_mut().take(event))
         };
         worker.run(job, &sink);
-        drop(sink);
-        let record = Rc::into_inner(shared).expect("nothing outlives the run of a job").into_inner();
+        let record = shared.replace(Record::new(job, String::new(), String::new()));
         hear(Note::Finished(index, record))?;
     }
     Ok(())

@@ -6,7 +6,7 @@ local fail = native.fail
 -- 1. Groups and tests.
 
 local CLAIM = { since = true, till = true, only = true }
-local tests, group = {}, { name = '', before = {}, claim = {} }
+local tests, taken, group = {}, {}, { name = '', before = {}, claim = {} }
 
 -- What stands between name and function may be left out. Answers the claim, with that of the group, and the function.
 local function read_block(word, name, options, body)
@@ -41,7 +41,12 @@ end
 
 function it(name, options, body)
   local claim, block = read_block('it', name, options, body)
-  tests[#tests + 1] = { name = group.name .. name, body = block, group = group, claim = claim, line = native.line() }
+  local full_name = group.name .. name
+  if taken[full_name] then
+    fail('a test of this name begins on line ' .. tostring(taken[full_name]) .. ' already: ' .. full_name)
+  end
+  taken[full_name] = native.line() or 0
+  tests[#tests + 1] = { name = full_name, body = block, group = group, claim = claim, line = taken[full_name] }
 end
 
 function before_each(body)
@@ -115,6 +120,37 @@ local function compare(expected, actual, path, lines)
   end
 end
 
+-- Compares only what is expected; a list has to be as long as the expected one.
+local function compare_part(expected, actual, path, lines)
+  if type(expected) ~= 'table' or type(actual) ~= 'table' then
+    return compare(expected, actual, path, lines)
+  elseif next(expected) == nil or expected[1] ~= nil then
+    if #expected ~= #actual then
+      lines[#lines + 1] = (path == '' and '' or 'at ' .. path .. ': ') .. 'expected ' .. #expected .. ' items, got ' .. #actual
+    end
+  end
+  for _, key in ipairs(sorted_keys(expected)) do
+    local step = type(key) == 'number' and '[' .. key .. ']' or '.' .. tostring(key)
+    compare_part(expected[key], rawget(actual, key), path .. step, lines)
+  end
+end
+
+local function names_of(effects)
+  local names = {}
+  for i, effect in ipairs(effects) do
+    names[i] = tostring(effect.name)
+  end
+  return table.concat(names, ' ')
+end
+
+local function fail_with(note, lines)
+  if #lines > LINES_MAX then
+    lines[LINES_MAX] = '... and ' .. #lines - LINES_MAX + 1 .. ' more differences'
+  end
+  local message = table.concat(lines, '\n', 1, math.min(#lines, LINES_MAX))
+  fail(note and tostring(note) .. ': ' .. message or message)
+end
+
 -- 3. Assertions: what is expected comes first.
 
 local function with(note, message)
@@ -135,11 +171,8 @@ assert = setmetatable({
   same = function(expected, actual, note)
     local lines = {}
     compare(expected, actual, '', lines)
-    if #lines > LINES_MAX then
-      lines[LINES_MAX] = '... and ' .. #lines - LINES_MAX + 1 .. ' more differences'
-    end
     if #lines > 0 then
-      fail(with(note, table.concat(lines, '\n', 1, math.min(#lines, LINES_MAX))))
+      fail_with(note, lines)
     end
   end,
   is_true = function(actual, note)
@@ -176,13 +209,21 @@ assert = setmetatable({
     end
   end,
   effects = function(expected, effects, note)
-    local names = {}
-    for i, effect in ipairs(effects) do
-      names[i] = effect.name
+    if type(effects) ~= 'table' or type(expected) ~= 'string' and type(expected) ~= 'table' then
+      fail("assert.effects takes names or a list of effects, then the effects: assert.effects('bind reply', effects)")
     end
-    local actual = table.concat(names, ' ')
-    if expected ~= actual then
-      fail(with(note, 'expected the effects ' .. show(expected) .. ', got ' .. show(actual) .. ': ' .. show(effects)))
+    local is_list, actual = type(expected) == 'table', names_of(effects)
+    local names = is_list and names_of(expected) or expected
+    local lines = {}
+    if names ~= actual then
+      lines[1] = 'expected the effects ' .. show(names) .. ', got ' .. show(actual)
+      lines[2] = not is_list and show(effects) or nil
+    end
+    if is_list then
+      compare_part(expected, effects, '', lines)
+    end
+    if #lines > 0 then
+      fail_with(note, lines)
     end
   end,
 }, {
@@ -276,6 +317,33 @@ local readers = {
   end,
 }
 
+-- The generator of the C library belongs to the whole process, so every test has one of its own: that of Park and Miller.
+local drawn
+local function draw()
+  drawn = drawn * 16807 % 2147483647
+  return (drawn - 1) / 2147483646
+end
+
+function math.randomseed(seed)
+  drawn = seed % 2147483646 + 1
+  -- The first numbers of neighbouring seeds are neighbours.
+  for _ = 1, 4 do draw() end
+end
+
+function math.random(low, high)
+  local fraction = draw()
+  if not low then
+    return fraction
+  elseif not high then
+    low, high = 1, low
+  end
+  if low > high then
+    fail('math.random takes a range in which there is a number')
+  end
+  return low + math.floor(fraction * (high - low + 1))
+end
+math.randomseed(native.seed)
+
 -- The n-th session id of a test; ids with a greater n are younger.
 function sid(n)
   return string.format('01900000-0000-7000-8000-%012d', n)
@@ -317,7 +385,7 @@ return {
   end,
   describe = function(index)
     local test = tests[index]
-    return test.name, test.line or 0, test.claim
+    return test.name, test.line, test.claim
   end,
   run = function(index)
     prepare(tests[index].group)

@@ -203,7 +203,7 @@ fn judge(suite: &Suite, options: &Options, records: Vec<Record>, out: &mut dyn W
     }
     let coverage = options.filter.is_none().then(|| Coverage::of(judged(suite), &reach));
     if options.filter.is_none() {
-        late.extend(unseen(suite, &reach));
+        late.extend(unseen(suite, &reach, &verdicts));
     }
     late.iter().try_for_each(|verdict| report::failure(out, verdict))?;
     verdicts.extend(late);
@@ -235,10 +235,11 @@ fn unclaimed(suite: &Suite, records: &[Record]) -> Vec<Verdict> {
     found
 }
 
-/// Effects that a header declares and no test saw.
-fn unseen(suite: &Suite, reach: &Reach) -> Vec<Verdict> {
+/// Effects that a header declares and no test saw. A test that failed may be the one that would have seen it.
+fn unseen(suite: &Suite, reach: &Reach, verdicts: &[Verdict]) -> Vec<Verdict> {
     let mut found = Vec::new();
-    for script in judged(suite) {
+    let has_failed = |label: &str| verdicts.iter().any(|each| each.script == label && each.failure().is_some());
+    for script in judged(suite).filter(|script| !has_failed(&script.label())) {
         let seen = reach.effects.get(&script.label());
         let is_seen = |effect: &str| seen.is_some_and(|seen| seen.contains(effect));
         for effect in script.header.effects.iter().filter(|effect| !is_seen(effect)) {

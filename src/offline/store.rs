@@ -12,8 +12,8 @@ use crate::offline::link::{Link, Target};
 
 /// What the clock of a fresh engine shows, in milliseconds since 1970.
 pub const START_MS: u64 = 1_700_000_000_000;
-/// Lua instructions that one script may run.
-const SCRIPT_INSTRUCTIONS_MAX: u64 = 20_000_000;
+/// Lua instructions that one script may run; far more than a store that others wait for should ever be kept busy.
+const SCRIPT_INSTRUCTIONS_MAX: u64 = 5_000_000;
 /// Bytes that the Lua of the engine may hold.
 const LUA_BYTES_MAX: usize = 64 << 20;
 /// Bytes of data that the engine may hold.
@@ -79,6 +79,13 @@ impl Store {
         match self {
             Store::Embedded { engine, .. } => engine.take_lines(),
             Store::Server { .. } => BTreeMap::new(),
+        }
+    }
+
+    /// Has `listener` called from time to time while a script runs here; a server does not tell.
+    pub fn listen_to_scripts(&mut self, listener: impl Fn() + 'static) {
+        if let Store::Embedded { engine, .. } = self {
+            engine.listen_to_scripts(listener);
         }
     }
 

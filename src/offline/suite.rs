@@ -125,6 +125,12 @@ impl Layers<'_> {
         self.wanted(self.catalogue.versions(name).iter().map(|script| script.version()))
     }
 
+    /// What the tests are there for: what is new, or everything where nothing is.
+    fn judged(&self, name: &str) -> Vec<u32> {
+        let brought = self.brought(name);
+        if brought.is_empty() { self.all(name) } else { brought }
+    }
+
     fn wanted(&self, versions: impl Iterator<Item = u32>) -> Vec<u32> {
         versions.filter(|version| self.version.is_none_or(|wanted| wanted == *version)).collect()
     }
@@ -138,9 +144,7 @@ impl Layers<'_> {
                 return Err(SuiteError::Orphan { label, script });
             }
             files.extend(found);
-            let brought = self.brought(name);
-            let versions = if brought.is_empty() { self.all(name) } else { brought };
-            judged.extend(versions.into_iter().map(|version| (name.clone(), version)));
+            judged.extend(self.judged(name).into_iter().map(|version| (name.clone(), version)));
         }
         if files.is_empty() {
             return Err(SuiteError::Empty(self.upper.label("")));
@@ -148,19 +152,18 @@ impl Layers<'_> {
         Ok(Suite { catalogue: Rc::new(self.catalogue), tree: self.tree, files, judged })
     }
 
-    /// The test files of a script, and the built-in ones that they lie over, for what is new.
+    /// The test files of a script, and those that they lie over.
     fn tests_of(&self, name: &str) -> Vec<TestFile> {
         let mut files = Vec::new();
-        let (all, brought) = (self.all(name), self.brought(name));
         let own: Vec<_> = TEST_FILES.iter().filter_map(|file| text_of(self.upper, name, file)).collect();
         for file in TEST_FILES {
             let Some(source) = text_of(&self.tree, name, file) else { continue };
             let former = self.former.as_ref().and_then(|(lower, _)| text_of(lower, name, file));
-            let hidden = former.filter(|former| former.text != source.text && !brought.is_empty());
-            let script = name.to_owned();
-            files.push(TestFile { script, source, versions: all.clone(), replaced_by: Vec::new() });
+            let hidden = former.filter(|former| former.text != source.text);
+            let (script, versions) = (name.to_owned(), self.all(name));
+            files.push(TestFile { script, source, versions, replaced_by: Vec::new() });
             files.extend(hidden.map(|source| {
-                let (script, versions) = (name.to_owned(), brought.clone());
+                let (script, versions) = (name.to_owned(), self.judged(name));
                 TestFile { script, source, versions, replaced_by: own.clone() }
             }));
         }

@@ -23,7 +23,8 @@ impl Verdict {
     pub fn failure(&self) -> Option<(String, &str)> {
         let Outcome::Failed(message) = &self.outcome else { return None };
         Some(match message.split_once(": ") {
-            Some((place, what)) if is_place(place) => (place.to_owned(), what),
+            Some((place, what)) if is_place(place) && place != self.file => (place.to_owned(), what),
+            Some((place, what)) if place == self.file => (self.place(), what),
             _ => (self.place(), message),
         })
     }

@@ -13,6 +13,7 @@ use std::time::Instant;
 use serde::de::DeserializeOwned;
 
 use crate::offline::language::Language;
+use crate::offline::link::Target;
 use crate::offline::message::{Event, Job, Outcome, PROTOCOL, Setup, Terms, Test};
 use crate::offline::pulse::{Pulse, Sink};
 use crate::offline::reach::Reach;
@@ -77,18 +78,55 @@ impl Worker {
 
     fn world(&self, store: Store, script: &Script, sink: &Sink) -> Rc<RefCell<World>> {
         let world = World::new(store, Rc::clone(&self.catalogue), script).with_pulse(Pulse::new(sink));
+        let world = if self.terms.server.is_some() { world.with_trace() } else { world };
         Rc::new(RefCell::new(world))
     }
 
+    /// Runs a test on the embedded store and, where a server is named and the test sets no clock, there too.
     fn run_test(&self, file: &TestFile, script: &Script, index: usize, sink: &Sink) -> (Outcome, Reach) {
         let world = self.world(Store::embedded(), script, sink);
-        let language = Language::load(&world, &file.source.label, &file.source.text, self.terms.seed);
-        let result = language.and_then(|language| language.run(index));
+        let result = self.attempt(&world, &file.source, index);
         let reach = world.borrow_mut().reach();
-        match result {
-            Ok(()) => (Outcome::Passed, reach),
-            Err(message) => (Outcome::Failed(message), reach),
-        }
+        let outcome = match (result, &self.terms.server) {
+            (Err(message), _) => Outcome::Failed(message),
+            (Ok(()), None) => Outcome::Passed,
+            (Ok(()), Some(_)) if world.borrow().sets_clock() => Outcome::EmbeddedOnly,
+            (Ok(()), Some(target)) => match self.compare(target, &world, file, script, index, sink) {
+                Ok(()) => Outcome::Passed,
+                Err(message) => Outcome::Failed(message),
+            },
+        };
+        (outcome, reach)
+    }
+
+    fn attempt(&self, world: &Rc<RefCell<World>>, source: &Text, index: usize) -> Result<(), String> {
+        Language::load(world, &source.label, &source.text, self.terms.seed)?.run(index)
+    }
+
+    /// Runs a test on a server; it has to pass there, and the server has to do what the embedded store did.
+    fn compare(
+        &self,
+        target: &Target,
+        embedded: &Rc<RefCell<World>>,
+        file: &TestFile,
+        script: &Script,
+        index: usize,
+        sink: &Sink,
+    ) -> Result<(), String> {
+        let unreachable = |error: io::Error| format!("the server: {error}");
+        let world = self.world(Store::server(target).map_err(unreachable)?, script, sink);
+        self.attempt(&world, &file.source, index).map_err(|message| on_server(&message))?;
+        let ours = embedded.borrow_mut().trace().map_err(unreachable)?;
+        let theirs = world.borrow_mut().trace().map_err(unreachable)?;
+        ours.difference(&theirs).map_or(Ok(()), Err)
+    }
+}
+
+/// Says behind the place of a message that it happened on the server only.
+fn on_server(message: &str) -> String {
+    match message.split_once(": ") {
+        Some((place, what)) => format!("{place}: on the server only: {what}"),
+        None => format!("on the server only: {message}"),
     }
 }
 

@@ -4,6 +4,7 @@
 //! knows no Lua; the language puts it into words.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::embedded::Reply;
 use crate::offline::pulse::Pulse;
 use crate::offline::reach::Reach;
 use crate::offline::store::Store;
+use crate::offline::trace::Trace;
 use crate::script::argument::{Argument, Arguments};
 use crate::script::catalogue::{Catalogue, Script};
 use crate::script::effect::{Effect, Item, decode_effects, decode_reply};
@@ -62,6 +64,8 @@ pub struct World {
     /// Whether the test set the clock, which only the embedded store can do.
     sets_clock: bool,
     pulse: Rc<Pulse>,
+    /// What the store answered; none unless it will be compared.
+    trace: Option<Trace>,
 }
 
 impl World {
@@ -78,13 +82,31 @@ impl World {
             seen: BTreeMap::new(),
             sets_clock: false,
             pulse: Rc::new(Pulse::silent()),
+            trace: None,
         }
     }
 
-    /// Gives a sign whenever a script is run.
+    /// Keeps what the store answers, to be compared.
+    #[must_use]
+    pub fn with_trace(mut self) -> Self {
+        self.trace = Some(Trace::new());
+        self
+    }
+
+    /// All that the store answered and what it holds now.
+    pub fn trace(&mut self) -> io::Result<Trace> {
+        let mut trace = self.trace.take().unwrap_or_else(Trace::new);
+        trace.note_published(&self.store.published()?);
+        trace.note_keys(&mut self.store);
+        Ok(trace)
+    }
+
+    /// Gives a sign whenever a script is run, and while one runs.
     #[must_use]
     pub fn with_pulse(mut self, pulse: Pulse) -> Self {
         self.pulse = Rc::new(pulse);
+        let pulse = self.pulse();
+        self.store.listen_to_scripts(move || pulse.beat());
         self
     }
 
@@ -172,7 +194,11 @@ impl World {
         let keys = script.keys(SHARD, uid);
         self.load(&script)?;
         let reply = self.evaluate(&script, &keys, &argv);
-        let effects = self.decode(&script, reply)?;
+        let outcome = self.decode(&script, reply);
+        if let Some(trace) = &mut self.trace {
+            trace.note_run(&script.label(), &outcome);
+        }
+        let effects = outcome?;
         let seen = self.seen.entry(script.label()).or_default();
         seen.extend(effects.iter().map(|effect| effect_name(effect).to_owned()));
         Ok(effects)
@@ -181,6 +207,9 @@ impl World {
     /// Messages published since the last call, with their effects.
     pub fn published(&mut self) -> Result<Vec<Published>, String> {
         let messages = self.store.published().map_err(|error| error.to_string())?;
+        if let Some(trace) = &mut self.trace {
+            trace.note_published(&messages);
+        }
         messages.into_iter().map(|(channel, payload)| read_message(channel, payload)).collect()
     }
 

@@ -6,12 +6,14 @@ use std::process::{Command, Output};
 
 use crate::{ECHO, SAY};
 
-fn oneseat(arguments: &[&str], folder: &Path) -> Output {
+/// Runs `oneseat test` in a folder.
+pub fn oneseat(arguments: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oneseat"));
     command.arg("test").args(arguments).current_dir(folder).output().expect("the binary runs")
 }
 
-fn folder(test: &str) -> tempfile::TempDir {
+/// A folder in which `scripts/` has the script `echo` with a test.
+pub fn folder(test: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("scripts");
     fs::create_dir_all(root.join("echo")).expect("a folder");
@@ -22,7 +24,8 @@ fn folder(test: &str) -> tempfile::TempDir {
     folder
 }
 
-fn text(bytes: &[u8]) -> &str {
+/// What stands on a stream.
+pub fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("output is text")
 }
 
@@ -34,7 +37,9 @@ fn a_folder_one_script_or_one_test_can_be_named() {
     for path in ["scripts", "scripts/", "scripts/echo", "scripts/echo/test.lua"] {
         let output = oneseat(&[path], folder.path());
         assert_eq!(output.status.code(), Some(0), "{path}: {output:?}");
-        assert_eq!(text(&output.stdout), "ok   scripts/echo/test.lua echo@1: 1 passed\n1 passed, 0 failed\n");
+        let report: Vec<_> = text(&output.stdout).lines().collect();
+        assert_eq!(report.first(), Some(&"ok   scripts/echo/test.lua echo@1: 1 passed"));
+        assert_eq!(report.last(), Some(&"1 passed, 0 failed"));
     }
     let inside = oneseat(&["echo"], &folder.path().join("scripts"));
     assert_eq!(inside.status.code(), Some(0), "{inside:?}");
@@ -54,6 +59,9 @@ fn a_filter_leaves_the_others_out() {
     let output = oneseat(&["scripts", "--filter", "one"], folder.path());
     assert!(text(&output.stdout).ends_with("1 passed, 0 failed\n"), "{output:?}");
     assert_eq!(output.status.code(), Some(0));
+    let output = oneseat(&["scripts", "--filter", "onne"], folder.path());
+    assert!(text(&output.stderr).contains("no test has `onne` in its name"), "{output:?}");
+    assert_eq!(output.status.code(), Some(2), "a slip is no success");
 }
 
 #[test]

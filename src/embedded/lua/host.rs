@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ahash::RandomState;
-use mlua::debug::DebugEvent;
+use mlua::debug::{Debug, DebugEvent};
 use mlua::{Function, HookTriggers, Lua, LuaOptions, LuaString, StdLib, Table, Value, VmState};
 
 use super::convert::{self, Names, c_text};
@@ -80,15 +80,10 @@ struct Limits {
     watch: RefCell<Option<Watch>>,
     /// How long a script may run that has written nothing; none for no limit.
     patience: Option<Duration>,
-    /// The error that ends the script; kept until it has ended.
-    ended: RefCell<Option<End>>,
-}
-
-/// Why a script is ended from outside, and where it was then.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct End {
-    text: Cow<'static, str>,
-    line: usize,
+    /// The text of the error that ends the script; kept until it has ended.
+    ended: RefCell<Option<Cow<'static, str>>>,
+    /// Where the script was when it was ended.
+    line: Cell<Option<usize>>,
 }
 
 /// The Lua state with its scripts.
@@ -227,6 +222,7 @@ impl Host {
         self.admit(script, invocation)?;
         self.limits.instructions.set(0);
         self.limits.since.set(None);
+        self.limits.line.set(None);
         if let Some(lines) = &self.lines {
             lines.begin(&script.digest);
         }
@@ -237,8 +233,7 @@ impl Host {
         self.binding.resp3.set(false);
         self.collect_garbage();
         let mut core = self.binding.core.borrow_mut();
-        let end = self.limits.ended.take();
-        if end.as_ref().is_some_and(|end| end.text == KILLED) && core.script.wrote {
+        if self.limits.ended.take().is_some_and(|text| text == KILLED) && core.script.wrote {
             // Only the end of the store kills a script that wrote. Half of what it wanted must not outlive it.
             core.db.effects.abandon();
             (core.halved, core.shutdown) = (true, true);
@@ -246,7 +241,7 @@ impl Host {
         core.script = ScriptRun::default();
         core.lua_bytes = self.lua.used_memory();
         drop(core);
-        result.unwrap_or_else(|error| Err(fatal(script, &error, end.map_or(1, |end| end.line))))
+        result.unwrap_or_else(|error| Err(self.fatal(script, &error)))
     }
 
     /// Goes on collecting garbage now and then, as Redis does, so that it does not pile up to what is in use.
@@ -303,25 +298,30 @@ impl Host {
             self.binding.names.write(&value, self.binding.resp3.get(), out)?;
             return Ok(Ok(()));
         }
-        let line = self.limits.ended.borrow().as_ref().map_or(1, |end| end.line);
         Ok(Err(match value {
             Value::Table(failure) => describe(script, &failure)?,
-            Value::Error(error) => fatal(script, &error, line),
+            Value::Error(error) => self.fatal(script, &error),
             // Out of memory, or an error while an error was handled: Lua has no place to report then.
             other => {
                 let text = other.to_string().unwrap_or_default();
                 // What filled the memory is garbage now, and Lua 5.1 would only look for it at its own pace.
                 self.lua.gc_collect()?;
-                Fault::new(format!("ERR {text} script: {}, on @user_script:{line}.", script.digest))
+                self.fault(script, &text)
             }
         }))
     }
-}
 
-/// The reply for a script that was ended, or whose error could not be handled in Lua.
-fn fatal(script: &Script, error: &mlua::Error, line: usize) -> Fault {
-    let (Raised::Fatal(text) | Raised::Command(text, _) | Raised::Message(text)) = raise::unwrap(error);
-    Fault::new(format!("ERR {text} script: {}, on @user_script:{line}.", script.digest))
+    /// The reply for a script that was ended, or whose error could not be handled in Lua.
+    fn fatal(&self, script: &Script, error: &mlua::Error) -> Fault {
+        let (Raised::Fatal(text) | Raised::Command(text, _) | Raised::Message(text)) = raise::unwrap(error);
+        self.fault(script, &text)
+    }
+
+    /// The reply for an error without a place of its own: the line is the last one that is known, else the first.
+    fn fault(&self, script: &Script, text: &str) -> Fault {
+        let line = self.limits.line.take().or_else(|| self.lines.as_ref()?.last()).unwrap_or(1);
+        Fault::new(format!("ERR {text} script: {}, on {SCRIPT_NAME}:{line}.", script.digest))
+    }
 }
 
 /// The reply for a script that raised an error: its text, then where it was raised.
@@ -372,23 +372,29 @@ impl Limits {
     }
 }
 
+/// The line of the script that runs, or that called what runs.
+fn line_of(lua: &Lua, debug: &Debug) -> usize {
+    let is_script = debug.source().source.as_deref() == Some(SCRIPT_NAME);
+    debug.current_line().filter(|_| is_script).unwrap_or_else(|| raise::origin(lua).2)
+}
+
 fn set_hook(lua: &Lua, limits: &Rc<Limits>, core: Rc<RefCell<Core>>, lines: Option<Rc<Lines>>) -> mlua::Result<()> {
     let limits = Rc::clone(limits);
     let mut triggers = HookTriggers::new().every_nth_instruction(LOOK_EVERY);
     triggers.every_line = lines.is_some();
-    lua.set_global_hook(triggers, move |_, debug| {
+    lua.set_global_hook(triggers, move |lua, debug| {
         if let (Some(lines), DebugEvent::Line) = (&lines, debug.event()) {
             lines.count(debug);
             return Ok(VmState::Continue);
         }
         if limits.ended.borrow().is_none() {
             let text = limits.look(&core);
-            let line = debug.current_line().unwrap_or(1);
-            *limits.ended.borrow_mut() = text.map(|text| End { text, line });
+            limits.line.set(text.as_ref().map(|_| line_of(lua, debug)));
+            *limits.ended.borrow_mut() = text;
         }
         match &*limits.ended.borrow() {
             None => Ok(VmState::Continue),
-            Some(end) => Err(mlua::Error::external(Raised::Fatal(end.text.to_string()))),
+            Some(text) => Err(mlua::Error::external(Raised::Fatal(text.to_string()))),
         }
     })
 }

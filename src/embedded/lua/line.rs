@@ -2,7 +2,7 @@
 //!
 //! It counts lines of the text that a script was loaded with. Text that a script compiles itself is not counted.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use mlua::debug::Debug;
@@ -17,6 +17,8 @@ pub type LineCounts = Vec<u64>;
 pub struct Lines {
     scripts: RefCell<BTreeMap<String, LineCounts>>,
     running: RefCell<LineCounts>,
+    /// The line that ran last.
+    last: Cell<Option<usize>>,
 }
 
 impl Lines {
@@ -24,6 +26,7 @@ impl Lines {
     pub fn begin(&self, digest: &str) {
         let known = self.scripts.borrow_mut().remove(digest);
         *self.running.borrow_mut() = known.unwrap_or_default();
+        self.last.set(None);
     }
 
     /// The script has ended.
@@ -37,11 +40,17 @@ impl Lines {
             return;
         }
         let Some(index) = debug.current_line().and_then(|line| line.checked_sub(1)) else { return };
+        self.last.set(Some(index + 1));
         let mut counts = self.running.borrow_mut();
         if counts.len() <= index {
             counts.resize(index + 1, 0);
         }
         counts[index] += 1;
+    }
+
+    /// The line that ran last, of the script that runs or ran last.
+    pub fn last(&self) -> Option<usize> {
+        self.last.get()
     }
 
     /// The counts so far, by digest; they begin anew.
