@@ -10,8 +10,8 @@ use mlua::{
     Error, Function, HookTriggers, IntoLuaMulti, Lua, LuaOptions, MultiValue, StdLib, Table, Value, Variadic, VmState,
 };
 
-use crate::offline::table;
 use crate::offline::world::World;
+use crate::offline::{explore, table};
 
 /// Lua instructions that one test may run, scripts not counted.
 const INSTRUCTIONS_MAX: u64 = 20_000_000;
@@ -20,7 +20,7 @@ const STEP: u32 = 10_000;
 /// Bytes that a test may hold.
 const BYTES_MAX: usize = 64 << 20;
 /// How the interpreter calls the file; short, because Lua cuts long names off.
-const CHUNK: &str = "test.lua";
+pub const CHUNK: &str = "test.lua";
 
 const PRELUDE: &str = include_str!("prelude.lua");
 
@@ -32,7 +32,7 @@ pub struct Language {
 }
 
 /// The world of the running test, shared by the functions that Lua calls.
-type Shared = Rc<RefCell<World>>;
+pub type Shared = Rc<RefCell<World>>;
 
 impl Language {
     /// Reads a test file. Its tests are known afterwards, none has run.
@@ -60,7 +60,8 @@ impl Language {
         let spent = limit_instructions(&lua)?;
         let native = natives(&lua, world, &spent)?;
         lua.globals().get::<Table>("math")?.get::<Function>("randomseed")?.call::<()>(seed as u32)?;
-        let tests = lua.load(PRELUDE).set_name("=prelude").call(native)?;
+        let tests = lua.load(PRELUDE).set_name("=prelude").call(&native)?;
+        explore::add(&lua, world, &spent, &native)?;
         Ok(Self { lua, tests, label: label.to_owned() })
     }
 
@@ -175,7 +176,7 @@ fn attempt(lua: &Lua, spent: &Cell<u64>, function: &Function, arguments: MultiVa
 }
 
 /// An error with the innermost line of the test file that led to it.
-fn located(lua: &Lua, message: &str) -> Error {
+pub fn located(lua: &Lua, message: &str) -> Error {
     let line_at = |level| {
         lua.inspect_stack(level, |frame| {
             let in_test = frame.source().short_src.as_deref() == Some(CHUNK);
@@ -187,7 +188,7 @@ fn located(lua: &Lua, message: &str) -> Error {
 }
 
 /// What an error says, without the interpreter's wrapping and without a trace.
-fn message_of(error: &Error) -> String {
+pub fn message_of(error: &Error) -> String {
     match error {
         Error::CallbackError { cause, .. } => message_of(cause),
         Error::RuntimeError(message) | Error::MemoryError(message) | Error::SyntaxError { message, .. } => {

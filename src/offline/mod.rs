@@ -3,9 +3,12 @@
 //! Every test gets an engine, a clock and a Lua interpreter of its own, so that tests cannot see each other. The same
 //! files run against a real server too, which keeps the engine honest. It never runs inside the server.
 
+mod explore;
 mod language;
 pub mod link;
+mod memory;
 pub mod runner;
+mod search;
 mod store;
 pub mod suite;
 mod table;

@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::embedded::Reply;
 use crate::offline::language::Language;
 use crate::offline::link::{Link, Target};
+use crate::offline::search::Coverage;
 use crate::offline::store::Store;
 use crate::offline::suite::{Suite, TestFile};
 use crate::offline::world::{Seen, World};
@@ -59,7 +60,8 @@ pub fn run(suite: &Suite, options: &Options, report: &mut dyn Write) -> Result<T
     if let Some(target) = &options.server {
         check_server(target, options.flush)?;
     }
-    let mut runner = Runner { suite, options, report, tally: Tally::default(), seen: Seen::new() };
+    let mut runner =
+        Runner { suite, options, report, tally: Tally::default(), seen: Seen::new(), explored: Coverage::default() };
     for file in &suite.files {
         for script in suite.catalogue.versions(&file.script) {
             runner.run_file(file, script)?;
@@ -91,6 +93,8 @@ struct Runner<'a> {
     tally: Tally,
     /// Effects of all scripts in all tests.
     seen: Seen,
+    /// What explorations covered.
+    explored: Coverage,
 }
 
 impl Runner<'_> {
@@ -133,6 +137,7 @@ impl Runner<'_> {
         let language = Language::load(&world, &file.label, &file.text, self.options.seed);
         let outcome = language.and_then(|language| language.run(index));
         let world = world.borrow();
+        self.explored = self.explored + world.explored();
         for (label, effects) in world.seen() {
             self.seen.entry(label.clone()).or_default().extend(effects);
         }
@@ -168,6 +173,10 @@ impl Runner<'_> {
         let Tally { passed, failed, embedded_only } = self.tally;
         if embedded_only > 0 {
             writeln!(self.report, "{embedded_only} set the clock and run on the embedded store only")?;
+        }
+        let Coverage { orders, states } = self.explored;
+        if states > 0 {
+            writeln!(self.report, "explored {orders} orders in {states} states")?;
         }
         if failed > 0 {
             writeln!(self.report, "seed {}", self.options.seed)?;

@@ -56,7 +56,7 @@ impl Suite {
         let catalogue = Rc::new(Catalogue::from_tree(tree)?);
         let mut files = Vec::new();
         for (path, text) in tree.files() {
-            let Some(script) = path.strip_suffix("/test.lua") else { continue };
+            let Some((script, "test.lua" | "explore.lua")) = path.split_once('/') else { continue };
             if only.is_some_and(|only| only != script) {
                 continue;
             }

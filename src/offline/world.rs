@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::embedded::Reply;
+use crate::embedded::{Moment, Reply};
+use crate::offline::search::Coverage;
 use crate::offline::store::Store;
 use crate::script::argument::{Argument, Arguments};
 use crate::script::catalogue::{Catalogue, Script};
@@ -60,6 +61,13 @@ pub struct World {
     seen: Seen,
     /// Whether the test asked for something that only the embedded store can do.
     needs_embedded: bool,
+    /// What explorations covered.
+    explored: Coverage,
+}
+
+/// All of a world that the steps of an exploration change.
+pub struct Saved {
+    moment: Moment,
 }
 
 impl World {
@@ -75,6 +83,7 @@ impl World {
             loaded: HashSet::new(),
             seen: Seen::new(),
             needs_embedded: false,
+            explored: Coverage::default(),
         }
     }
 
@@ -126,6 +135,39 @@ impl World {
         }
         self.needs_embedded = true;
         Err("the clock of a server cannot be set".to_owned())
+    }
+
+    /// A copy to come back to, which only the embedded store can give.
+    pub fn save(&mut self) -> Result<Saved, String> {
+        match self.store.engine() {
+            Some(engine) => Ok(Saved { moment: engine.moment() }),
+            None => {
+                self.needs_embedded = true;
+                Err("a server cannot be explored".to_owned())
+            }
+        }
+    }
+
+    /// Goes back to a copy.
+    pub fn return_to(&mut self, saved: &Saved) {
+        if let Some(engine) = self.store.engine() {
+            engine.return_to(&saved.moment);
+        }
+    }
+
+    /// A digest of what a copy would hold; 0 on a server.
+    pub fn digest(&mut self) -> u64 {
+        self.store.engine().map_or(0, |engine| engine.digest_of_moment())
+    }
+
+    /// Notes what an exploration covered.
+    pub fn add_explored(&mut self, covered: Coverage) {
+        self.explored = self.explored + covered;
+    }
+
+    /// What explorations covered so far.
+    pub fn explored(&self) -> Coverage {
+        self.explored
     }
 
     /// The name of a key in Redis.

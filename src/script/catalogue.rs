@@ -179,7 +179,8 @@ impl Catalogue {
     }
 }
 
-const MISPLACED: &str = "no place for this file; expected are <name>/v<N>.lua, <name>/test.lua and lib/<helper>.lua";
+const MISPLACED: &str =
+    "no place for this file; expected are <name>/v<N>.lua, <name>/test.lua, <name>/explore.lua and lib/<helper>.lua";
 
 /// What a file is, by its path.
 enum Place<'a> {
@@ -196,7 +197,7 @@ impl<'a> Place<'a> {
             ("lib", helper) if is_word(helper) => Some(Place::Helper(helper)),
             ("lib", _) => None,
             (name, _) if !is_word(name) => None,
-            (_, "test") => Some(Place::Test),
+            (_, "test" | "explore") => Some(Place::Test),
             (name, version) => {
                 let number = version.strip_prefix('v').filter(|number| !number.starts_with(['0', '+']))?;
                 Some(Place::Version(name, number.parse().ok()?))
