@@ -1,4 +1,4 @@
-//! The word `explore` of the test language: plays the steps of a test in every order, on the store of the test.
+//! The words `explore` and `fleet` of the test language: the steps of a test are played in every order, on its store.
 //!
 //! Steps are undone by putting keys, clock, messages and the table `memory` of the test back. A step that keeps
 //! anything elsewhere is found out when the failing order is played again.
@@ -14,9 +14,9 @@ use crate::offline::memory::Kept;
 use crate::offline::search::{self, Coverage, Event, Failure, Plan, Played, STEPS_MAX, Stage, Step};
 use crate::offline::world::Saved;
 
-const LANGUAGE: &str = include_str!("explore.lua");
+const LANGUAGE: [&str; 2] = [include_str!("explore.lua"), include_str!("fleet.lua")];
 
-/// Adds the word to the language; `native` is what its other words are made of.
+/// Adds the words to the language; `native` is what its other words are made of.
 pub fn add(lua: &Lua, world: &Shared, spent: &Rc<Cell<u64>>, native: &Table) -> mlua::Result<()> {
     let (world, spent) = (Rc::clone(world), Rc::clone(spent));
     let explore = lua.create_function(move |lua, plan: Table| {
@@ -24,7 +24,7 @@ pub fn add(lua: &Lua, world: &Shared, spent: &Rc<Cell<u64>>, native: &Table) -> 
         outcome.map(|covered| (covered.orders, covered.states)).map_err(|message| placed(lua, message))
     })?;
     native.set("explore", explore)?;
-    lua.load(LANGUAGE).set_name("=prelude").call(native)
+    LANGUAGE.iter().try_for_each(|text| lua.load(*text).set_name("=prelude").call(native))
 }
 
 fn run(lua: &Lua, world: &Shared, spent: &Rc<Cell<u64>>, given: &Table) -> Result<Coverage, String> {

@@ -132,6 +132,9 @@ fn natives(lua: &Lua, world: &Shared, spent: &Rc<Cell<u64>>) -> mlua::Result<Tab
     add(lua, world, &native, "tick", |_, world, ()| {
         world.store().tick().ok_or_else(|| "the store does not tell the time".to_owned())
     })?;
+    add(lua, world, &native, "copy", |_, world, ()| world.copy())?;
+    add(lua, world, &native, "fall_back", |_, world, copy: String| world.fall_back(&copy))?;
+    add(lua, world, &native, "digest", |_, world, ()| world.digest_keys())?;
     add(lua, world, &native, "version", |_, world, version: Option<u32>| {
         version.map_or(Ok(()), |version| world.choose_version(version))?;
         Ok(world.version())

@@ -321,8 +321,23 @@ pub fn replay<S: Stage>(stage: &mut S, plan: &Plan, order: &[Event]) -> Result<C
     }
     let mut progress = Progress::default();
     order.iter().for_each(|event| progress = plan.after(progress, *event));
-    if plan.left(progress) == 0 {
+    let is_end = is_end(stage, plan, &place, progress).map_err(|message| failure(order.len(), message))?;
+    if is_end {
         stage.finish(&place).map_err(|message| failure(order.len(), message))?;
     }
     Ok(coverage(order.len() + 1))
+}
+
+/// Whether nothing can happen any more.
+fn is_end<S: Stage>(stage: &mut S, plan: &Plan, place: &S::Place, progress: Progress) -> Result<bool, String> {
+    let left = plan.left(progress);
+    if plan.crash && (0..plan.callers.len()).any(|caller| plan.steps_of(caller) & left != 0) {
+        return Ok(false);
+    }
+    for step in bits(left).filter(|step| plan.may_run(progress, *step)) {
+        if let Played::Done { .. } = stage.play(place, Event::Step(step))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

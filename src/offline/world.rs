@@ -3,11 +3,11 @@
 //! It calls scripts as the server does, by names from the header, and holds what comes back against the header. It
 //! knows no Lua; the language puts it into words.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::embedded::{Moment, Reply};
+use crate::embedded::{Engine, Moment, Reply, Snapshot};
 use crate::offline::search::Coverage;
 use crate::offline::store::Store;
 use crate::script::argument::{Argument, Arguments};
@@ -63,6 +63,8 @@ pub struct World {
     needs_embedded: bool,
     /// What explorations covered.
     explored: Coverage,
+    /// Copies of all keys by their digest.
+    copies: HashMap<String, Snapshot>,
 }
 
 /// All of a world that the steps of an exploration change.
@@ -84,6 +86,7 @@ impl World {
             seen: Seen::new(),
             needs_embedded: false,
             explored: Coverage::default(),
+            copies: HashMap::new(),
         }
     }
 
@@ -139,13 +142,7 @@ impl World {
 
     /// A copy to come back to, which only the embedded store can give.
     pub fn save(&mut self) -> Result<Saved, String> {
-        match self.store.engine() {
-            Some(engine) => Ok(Saved { moment: engine.moment() }),
-            None => {
-                self.needs_embedded = true;
-                Err("a server cannot be explored".to_owned())
-            }
-        }
+        Ok(Saved { moment: self.engine("explored")?.moment() })
     }
 
     /// Goes back to a copy.
@@ -158,6 +155,32 @@ impl World {
     /// A digest of what a copy would hold; 0 on a server.
     pub fn digest(&mut self) -> u64 {
         self.store.engine().map_or(0, |engine| engine.digest_of_moment())
+    }
+
+    /// Puts a copy of all keys aside and answers its name, which is a digest of them.
+    pub fn copy(&mut self) -> Result<String, String> {
+        let (name, snapshot) = (self.digest_keys()?, self.engine("copied")?.snapshot());
+        self.copies.insert(name.clone(), snapshot);
+        Ok(name)
+    }
+
+    /// The store loses what came after a copy.
+    pub fn fall_back(&mut self, copy: &str) -> Result<(), String> {
+        let snapshot = self.copies.get(copy).cloned().ok_or_else(|| format!("there is no copy `{copy}`"))?;
+        self.engine("copied")?.restore(&snapshot);
+        Ok(())
+    }
+
+    /// A digest of all keys, values and deadlines.
+    pub fn digest_keys(&mut self) -> Result<String, String> {
+        Ok(format!("{:016x}", self.engine("copied")?.digest()))
+    }
+
+    fn engine(&mut self, what: &str) -> Result<&mut Engine, String> {
+        if self.store.engine().is_none() {
+            self.needs_embedded = true;
+        }
+        self.store.engine().ok_or_else(|| format!("a server cannot be {what}"))
     }
 
     /// Notes what an exploration covered.
