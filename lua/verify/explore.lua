@@ -17,33 +17,66 @@ end
 
 it('a store that forgets everything is put back, whoever comes first', function()
   explored({
+    crash = true,
+    steps = {
+      { name = 'login of 2', function() return f.login(2, 'n2', 'bb') end },
+      { name = 'login of 3', function() return f.login(3, 'n1', 'bb') end },
+      { name = 'the store forgets', f.forget },
+      { name = 'verify of 1', function() return f.verify(1) end },
+      { name = 'verify of 2', after = 'login of 2', function() return f.verify(2) end },
+      { name = 'verify of 3', after = 'login of 3', function() return f.verify(3) end },
+    },
+  }, 300)
+end)
+
+it('nodes that die while the store forgets leave nobody on a seat', function()
+  explored({
     crash = f.die,
     steps = {
       { name = 'login of 2', by = 'n2', function() return f.login(2, 'n2', 'bb') end },
-      { name = 'login of 3', by = 'n1', function() return f.login(3, 'n1', 'bb') end },
       { name = 'the store forgets', f.forget },
       { name = 'verify of 1', by = 'n1', function() return f.verify(1) end },
       { name = 'verify of 2', by = 'n2', after = 'login of 2', function() return f.verify(2) end },
-      { name = 'verify of 3', by = 'n1', after = 'login of 3', function() return f.verify(3) end },
-      { name = 'messages to n1', by = 'n1', function() return f.deliver('n1') end },
     },
-  }, 500)
+  }, 100)
 end)
 
 it('a store that falls back to an older copy is put right', function()
   local copy = store.copy()
   explored({
-    crash = f.die,
+    crash = true,
     steps = {
-      { name = 'login of 2', by = 'n2', function() return f.login(2, 'n2', 'bb') end },
-      { name = 'login of 3', by = 'n1', function() return f.login(3, 'n1', 'bb') end },
+      { name = 'login of 2', function() return f.login(2, 'n2', 'bb') end },
+      { name = 'login of 3', function() return f.login(3, 'n1', 'bb') end },
       { name = 'the store falls back', function() f.fall_back(copy) end },
-      { name = 'verify of 1', by = 'n1', function() return f.verify(1) end },
-      { name = 'verify of 2', by = 'n2', after = 'login of 2', function() return f.verify(2) end },
-      { name = 'verify of 3', by = 'n1', after = 'login of 3', function() return f.verify(3) end },
-      { name = 'messages to n2', by = 'n2', function() return f.deliver('n2') end },
+      { name = 'verify of 1', function() return f.verify(1) end },
+      { name = 'verify of 2', after = 'login of 2', function() return f.verify(2) end },
+      { name = 'verify of 3', after = 'login of 3', function() return f.verify(3) end },
+      { name = 'messages to n2', function() return f.deliver('n2') end },
     },
-  }, 500)
+  }, 300)
+end)
+
+it('a seat that was empty for an hour is as new, and who is late with a verify gets nothing', function()
+  explored({
+    steps = {
+      { name = '1 falls silent', function() return f.close(1) end },
+      { name = 'expiry of 1', after = '1 falls silent', function() return f.expire(1) end },
+      { name = 'login of 2', function() return f.login(2, 'n2', 'bb') end },
+      { name = '2 leaves', after = 'login of 2', function() return f.close(2) end },
+      { name = 'logout of 2', after = '2 leaves', function() return f.logout(2) end },
+      { name = 'an hour passes', function()
+        clock.advance(3600001)
+        f.forgive()
+      end },
+      { name = 'verify of 1', function() return f.verify(1) end },
+      { name = 'a verify that comes too late', function()
+        local before = f.holder()
+        f.verify(1, { not_after = clock.now() - 1 })
+        assert.equal(before, f.holder())
+      end },
+    },
+  }, 60)
 end)
 
 it('an older ticket comes back while the store has forgotten the newer one', function()
