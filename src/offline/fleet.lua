@@ -125,14 +125,36 @@ rawset(_G, 'fleet', function(given)
     end
   end
 
-  -- Only the holder's own end, or an operator, empties a seat (G3).
-  local function judge_end(script, before, who)
+  -- Only the holder's own end, or an operator, empties a seat; a reap only that of the incarnation which died (G3).
+  local function judge_end(script, before, who, arguments)
     if script ~= 'kick' and before.holder ~= who then
       fail('G3: ' .. script .. ' of ' .. tostring(who) .. ' ends ' .. before.holder)
+    end
+    if arguments.reason == 'reaped' and tostring(arguments.incarnation) ~= before.incarnation then
+      fail('G3: a reap of incarnation ' .. arguments.incarnation .. ' ends a session of ' .. before.incarnation)
     end
     local session = session_of(before.holder)
     if session and seat_of()['end'] ~= 'reaped' then
       session.is_over = true
+    end
+  end
+
+  local function is_in_ring(wanted)
+    for field, value in pairs(read(key('seat', uid)) or {}) do
+      if value == wanted and string.find(field, ':ended%d$') then
+        return true
+      end
+    end
+    return false
+  end
+
+  -- A live session is closed by a verify only where it has ended, or where a rank stands that is at least its own (G7).
+  local function judge_close(n, session, before)
+    local number, epoch = tonumber(before.number) or 0, tonumber(before.epoch) or 0
+    local is_lower = number < session.number or number == session.number and epoch < session.epoch
+    local was_reaped = before['end'] == 'reaped' and before.sid == sid(n) and epoch == session.epoch
+    if was_reaped or is_lower and not session.is_over and not is_in_ring(sid(n)) then
+      fail('G7: verify closes session ' .. n .. ', which has the higher rank')
     end
   end
 
@@ -147,7 +169,7 @@ rawset(_G, 'fleet', function(given)
       end
       judge_taker(script, before, after, reasons)
     elseif before.holder and not after.holder then
-      judge_end(script, before, who)
+      judge_end(script, before, who, arguments)
     end
     return effects
   end
@@ -229,9 +251,13 @@ rawset(_G, 'fleet', function(given)
     if not session or session.state ~= 'live' then
       return false
     end
+    local before = seat_of()
     local effects = call('verify', merge({ sid = sid(n), class = class, node = session.node,
       incarnation = node_of(session.node).incarnation, token_digest = session.token, number = session.number,
       epoch = session.epoch, address = 'a:' .. n }, more), sid(n))
+    if effects.reply.json.outcome == 'closed' then
+      judge_close(n, session, before)
+    end
     local bind = effects.bind
     if bind and (bind.number > session.number or bind.number == session.number and bind.epoch > session.epoch) then
       session.number, session.epoch, session.answer = bind.number, bind.epoch, nil

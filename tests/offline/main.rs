@@ -1,5 +1,6 @@
 //! The offline test runner: what it reports, what it holds scripts to, and that nothing a test does stops it.
 
+mod broken;
 mod cli;
 mod explore;
 mod server;
