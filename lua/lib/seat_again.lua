@@ -1,6 +1,6 @@
 -- seat_again: put a live session back into a store that forgot it, or took it for dead: its seat, its ticket where
 -- the store has no higher one, its roster entry. A next ticket that is not newer than its own was used up or replaced
--- before the store forgot, so it goes. Answers the epoch, which never falls, and grows if another had the seat.
+-- before the store forgot, so it goes. Answers number and epoch, which never fall; the epoch grows if another had the seat.
 -- @include roster_entry
 local function seat_again(keys, seat, ticket, mine, now)
   local c, held, unused = mine.class .. ':', mine.class .. ':held', mine.class .. ':next'
@@ -29,5 +29,5 @@ local function seat_again(keys, seat, ticket, mine, now)
   redis.call('HDEL', keys.ticket, held .. '_until')
   redis.call('PERSIST', keys.ticket)
   redis.call('ZADD', keys.roster, 0, roster_entry(mine.node, mine.incarnation, mine.uid, mine.class, mine.sid))
-  return epoch
+  return number, epoch
 end

@@ -17,11 +17,11 @@ local function take_back(keys, seat, ticket, mine, now)
   if former then
     redis.call('ZREM', keys.roster, former)
   end
-  local epoch = seat_again(keys, seat, ticket, mine, now)
+  local number, epoch = seat_again(keys, seat, ticket, mine, now)
   if other and other ~= mine.sid then
     kick = displace(mine.channel_prefix, seat[c .. 'node'], mine.uid, other, 'displaced',
       { class = class, address = mine.address, at = now, epoch = epoch, version = mine.version })
   end
   add_trail(keys.trail, mine.trail_max, now, 'verified', class, mine.sid, mine.node, mine.address, mine.version, '')
-  return { 'bind', mine.uid, class, tonumber(mine.number), epoch }, kick
+  return { 'bind', mine.uid, class, number, epoch }, kick
 end

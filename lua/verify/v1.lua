@@ -1,6 +1,7 @@
 -- verify v1: hold one live session against its seat, and mend what differs.
 --
--- fine: it holds the seat (a moved incarnation and a missing roster entry are put right). closed: a claim of higher
+-- fine: it holds the seat, and is told its rank if it knows a lower one (a moved incarnation, a missing roster entry and
+-- a rank that the store forgot are put right). closed: a claim of higher
 -- rank holds it, or it has ended. repaired: the store forgot it, reaped it by mistake, or let a lower rank in.
 --
 -- @since 0.1.0
@@ -23,7 +24,7 @@
 -- @arg channel_prefix text what the channel of a node starts with
 -- @arg trail_max int events kept
 -- @arg version text this script's name and version
--- @effect bind the seat was taken back, perhaps under a higher epoch
+-- @effect bind the rank of the seat, where it is not the one given: it was taken back, or an answer was lost
 -- @effect kick this session, or the lower rank that sat on its seat
 -- @effect reply the outcome: fine, repaired, closed or late
 -- @include now_ms
@@ -72,10 +73,13 @@ if now > tonumber(not_after) then
 end
 
 -- 3. Mend.
+local is_known = seat[c .. 'number'] == number and seat[c .. 'epoch'] == epoch
 local whole = holder == sid and seat[c .. 'node'] == node and seat[c .. 'incarnation'] == incarnation
-  and ticket[c .. 'held'] and redis.call('ZSCORE', roster_key, roster_entry(node, incarnation, uid, class, sid))
+  and ticket[c .. 'held'] and not outranks(seat, class, number, epoch)
+  and redis.call('ZSCORE', roster_key, roster_entry(node, incarnation, uid, class, sid))
 if whole then
-  return answer('fine')
+  -- The answer that gave it a higher rank may have been lost.
+  return answer('fine', not is_known and { 'bind', uid, class, tonumber(seat[c .. 'number']), tonumber(seat[c .. 'epoch']) } or nil)
 end
 local bind, kick = take_back({ seat = seat_key, ticket = ticket_key, roster = roster_key, trail = trail_key }, seat, ticket, mine, now)
 return answer('repaired', bind, kick)

@@ -13,7 +13,8 @@ pub fn of_keyspace(db: &Keyspace) -> u64 {
     })
 }
 
-fn hash_of(part: &impl std::hash::Hash) -> u64 {
+/// The fingerprint of one value.
+pub fn hash_of(part: &impl std::hash::Hash) -> u64 {
     // Keys of this hasher are fixed, so that two engines agree.
     let mut hasher = DefaultHasher::new();
     part.hash(&mut hasher);

@@ -7,7 +7,7 @@ use crate::offline::message::Outcome;
 use crate::offline::runner::Results;
 use crate::offline::verdict::Verdict;
 
-/// `{passed, failed, embedded_only, seed, coverage, tests}`; `coverage` is null where only a part of the tests ran.
+/// `{passed, failed, embedded_only, seed, coverage, explored, tests}`; `coverage` is null where only a part of the tests ran.
 pub fn of(results: &Results) -> Value {
     let tally = results.tally();
     json!({
@@ -16,6 +16,7 @@ pub fn of(results: &Results) -> Value {
         "embedded_only": tally.embedded_only,
         "seed": results.seed,
         "coverage": results.coverage.as_ref().map(coverage),
+        "explored": { "orders": results.explored.orders, "states": results.explored.states },
         "tests": results.verdicts.iter().map(test).collect::<Vec<_>>(),
     })
 }

@@ -14,8 +14,8 @@ use mlua::{
 use crate::offline::claim::Claim;
 use crate::offline::message::Test;
 use crate::offline::pulse::Pulse;
-use crate::offline::table;
 use crate::offline::world::World;
+use crate::offline::{explore, table};
 
 /// Lua instructions that one test may run, scripts not counted.
 const INSTRUCTIONS_MAX: u64 = 20_000_000;
@@ -24,7 +24,7 @@ const STEP: u32 = 10_000;
 /// Bytes that a test may hold.
 const BYTES_MAX: usize = 64 << 20;
 /// How the interpreter calls the file; short, because Lua cuts long names off.
-const CHUNK: &str = "test.lua";
+pub const CHUNK: &str = "test.lua";
 
 const PRELUDE: &str = include_str!("prelude.lua");
 
@@ -36,7 +36,7 @@ pub struct Language {
 }
 
 /// The world of the running test, shared by the functions that Lua calls.
-type Shared = Rc<RefCell<World>>;
+pub type Shared = Rc<RefCell<World>>;
 
 impl Language {
     /// Reads a test file. Its tests are known afterwards, none has run.
@@ -71,7 +71,8 @@ impl Language {
         let spent = limit_instructions(&lua, world.borrow().pulse())?;
         let native = natives(&lua, world, &spent)?;
         native.set("seed", seed as u32)?;
-        let tests = lua.load(PRELUDE).set_name("=prelude").call(native)?;
+        let tests = lua.load(PRELUDE).set_name("=prelude").call(&native)?;
+        explore::add(&lua, world, &spent, &native)?;
         Ok(Self { lua, tests, label: label.to_owned() })
     }
 
@@ -145,6 +146,9 @@ fn natives(lua: &Lua, world: &Shared, spent: &Rc<Cell<u64>>) -> mlua::Result<Tab
     add(lua, world, &native, "tick", |_, world, ()| {
         world.store().tick().ok_or_else(|| "the store does not tell the time".to_owned())
     })?;
+    add(lua, world, &native, "copy", |_, world, ()| world.copy())?;
+    add(lua, world, &native, "fall_back", |_, world, copy: String| world.fall_back(&copy))?;
+    add(lua, world, &native, "digest", |_, world, ()| world.digest_keys())?;
     add(lua, world, &native, "version", |_, world, version: Option<u32>| {
         version.map_or(Ok(()), |version| world.choose_version(version))?;
         Ok(world.version())
@@ -195,7 +199,7 @@ fn attempt(lua: &Lua, spent: &Cell<u64>, function: &Function, arguments: MultiVa
 }
 
 /// An error with the innermost line of the test file that led to it.
-fn located(lua: &Lua, message: &str) -> Error {
+pub fn located(lua: &Lua, message: &str) -> Error {
     let line = line_of_test(lua);
     Error::RuntimeError(line.map_or_else(|| message.to_owned(), |line| format!("{CHUNK}:{line}: {message}")))
 }
@@ -212,7 +216,7 @@ fn line_of_test(lua: &Lua) -> Option<usize> {
 }
 
 /// What an error says, without the interpreter's wrapping and without a trace.
-fn message_of(error: &Error) -> String {
+pub fn message_of(error: &Error) -> String {
     match error {
         Error::CallbackError { cause, .. } => message_of(cause),
         Error::RuntimeError(message) | Error::MemoryError(message) | Error::SyntaxError { message, .. } => {

@@ -293,6 +293,7 @@ clock = {
     native.set_clock(native.now() + ms)
   end,
 }
+store = { copy = native.copy, fall_back = native.fall_back, digest = native.digest }
 key, json, given_version, pcall = native.key, native.json, native.version, native.try
 
 -- Standard output belongs to the report.

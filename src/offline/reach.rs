@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::offline::search::Explored;
+
 /// By the script's label, as `login@1`.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Reach {
@@ -11,11 +13,14 @@ pub struct Reach {
     pub effects: BTreeMap<String, BTreeSet<String>>,
     /// How often the lines of its bundle ran, those only that did.
     pub lines: BTreeMap<String, BTreeMap<usize, u64>>,
+    /// What explorations covered.
+    pub explored: Explored,
 }
 
 impl Reach {
     /// Adds what another test reached.
     pub fn add(&mut self, other: Reach) {
+        self.explored = self.explored + other.explored;
         for (script, effects) in other.effects {
             self.effects.entry(script).or_default().extend(effects);
         }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use crate::offline::message::Outcome;
 use crate::offline::record::Record;
 use crate::offline::runner::Results;
+use crate::offline::search::Explored;
 use crate::offline::verdict::Verdict;
 
 /// Writes what came of a job: its failures, then how many passed.
@@ -28,6 +29,10 @@ pub fn summary(out: &mut dyn Write, results: &Results) -> io::Result<()> {
     let tally = results.tally();
     if tally.embedded_only > 0 {
         writeln!(out, "{} set the clock and ran on the embedded store only", tally.embedded_only)?;
+    }
+    let Explored { orders, states } = results.explored;
+    if states > 0 {
+        writeln!(out, "explored {orders} orders in {states} states")?;
     }
     if let Some(coverage) = &results.coverage {
         out.write_all(coverage.summary().as_bytes())?;

@@ -16,6 +16,7 @@ use crate::offline::pool::{Crew, Executor, Note, run_here};
 use crate::offline::reach::Reach;
 use crate::offline::record::Record;
 use crate::offline::report;
+use crate::offline::search::Explored;
 use crate::offline::store::Store;
 use crate::offline::suite::Suite;
 use crate::offline::verdict::Verdict;
@@ -79,6 +80,8 @@ pub struct Results {
     pub verdicts: Vec<Verdict>,
     /// What the tests reached of the judged scripts; none for a part of the tests.
     pub coverage: Option<Coverage>,
+    /// What explorations covered.
+    pub explored: Explored,
     pub seed: u64,
 }
 
@@ -207,7 +210,7 @@ fn judge(suite: &Suite, options: &Options, records: Vec<Record>, out: &mut dyn W
     }
     late.iter().try_for_each(|verdict| report::failure(out, verdict))?;
     verdicts.extend(late);
-    Ok(Results { verdicts, coverage, seed: options.seed })
+    Ok(Results { verdicts, coverage, explored: reach.explored, seed: options.seed })
 }
 
 /// Tests that claim no version that there is.

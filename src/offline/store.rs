@@ -100,6 +100,14 @@ impl Store {
         }
     }
 
+    /// The engine in this process; none on a server.
+    pub fn engine(&mut self) -> Option<&mut Engine> {
+        match self {
+            Store::Embedded { engine, .. } => Some(engine),
+            Store::Server { .. } => None,
+        }
+    }
+
     /// Lets a millisecond pass; on a server, waits for it.
     pub fn tick(&mut self) -> Option<u64> {
         let before = self.now_ms()?;

@@ -90,7 +90,7 @@ impl Worker {
         let outcome = match (result, &self.terms.server) {
             (Err(message), _) => Outcome::Failed(message),
             (Ok(()), None) => Outcome::Passed,
-            (Ok(()), Some(_)) if world.borrow().sets_clock() => Outcome::EmbeddedOnly,
+            (Ok(()), Some(_)) if world.borrow().needs_embedded() => Outcome::EmbeddedOnly,
             (Ok(()), Some(target)) => match self.compare(target, &world, file, script, index, sink) {
                 Ok(()) => Outcome::Passed,
                 Err(message) => Outcome::Failed(message),

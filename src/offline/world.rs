@@ -3,14 +3,15 @@
 //! It calls scripts as the server does, by names from the header, and holds what comes back against the header. It
 //! knows no Lua; the language puts it into words.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::embedded::Reply;
+use crate::embedded::{Engine, Moment, Reply, Snapshot};
 use crate::offline::pulse::Pulse;
 use crate::offline::reach::Reach;
+use crate::offline::search::Explored;
 use crate::offline::store::Store;
 use crate::offline::trace::Trace;
 use crate::script::argument::{Argument, Arguments};
@@ -61,11 +62,20 @@ pub struct World {
     loaded: HashSet<String>,
     /// Names of the effects that came back, by script, as `login@1`.
     seen: BTreeMap<String, BTreeSet<String>>,
-    /// Whether the test set the clock, which only the embedded store can do.
-    sets_clock: bool,
+    /// Whether the test asked for something that only the embedded store can do.
+    needs_embedded: bool,
     pulse: Rc<Pulse>,
     /// What the store answered; none unless it will be compared.
     trace: Option<Trace>,
+    /// What explorations covered.
+    explored: Explored,
+    /// Copies of all keys by their digest.
+    copies: HashMap<String, Snapshot>,
+}
+
+/// All of a world that the steps of an exploration change.
+pub struct Saved {
+    moment: Moment,
 }
 
 impl World {
@@ -80,9 +90,11 @@ impl World {
             defaults,
             loaded: HashSet::new(),
             seen: BTreeMap::new(),
-            sets_clock: false,
+            needs_embedded: false,
             pulse: Rc::new(Pulse::silent()),
             trace: None,
+            explored: Explored::default(),
+            copies: HashMap::new(),
         }
     }
 
@@ -122,7 +134,7 @@ impl World {
 
     /// The effects that came back and the lines that ran since the last call.
     pub fn reach(&mut self) -> Reach {
-        let mut reach = Reach { effects: std::mem::take(&mut self.seen), ..Reach::default() };
+        let mut reach = Reach { effects: std::mem::take(&mut self.seen), explored: self.explored, ..Reach::default() };
         for (sha1, counts) in self.store.take_lines() {
             let script = self.catalogue.scripts().find(|script| script.sha1() == sha1);
             let Some(script) = script else { continue };
@@ -133,8 +145,8 @@ impl World {
     }
 
     /// Whether the test says something about the embedded store only.
-    pub fn sets_clock(&self) -> bool {
-        self.sets_clock
+    pub fn needs_embedded(&self) -> bool {
+        self.needs_embedded
     }
 
     /// The version of the tested script that runs.
@@ -165,8 +177,54 @@ impl World {
 
     /// Sets the clock, which only the embedded store can.
     pub fn set_clock(&mut self, now_ms: u64) -> Result<(), String> {
-        self.sets_clock = true;
+        self.needs_embedded = true;
         if self.store.set_clock(now_ms) { Ok(()) } else { Err("the clock of a server cannot be set".to_owned()) }
+    }
+
+    /// A copy to come back to, which only the embedded store can give.
+    pub fn save(&mut self) -> Result<Saved, String> {
+        Ok(Saved { moment: self.engine("explored")?.moment() })
+    }
+
+    /// Goes back to a copy.
+    pub fn return_to(&mut self, saved: &Saved) {
+        if let Some(engine) = self.store.engine() {
+            engine.return_to(&saved.moment);
+        }
+    }
+
+    /// A digest of what a copy would hold; 0 on a server.
+    pub fn digest(&mut self) -> u64 {
+        self.store.engine().map_or(0, |engine| engine.digest_of_moment())
+    }
+
+    /// Puts a copy of all keys aside and answers its name, which is a digest of them.
+    pub fn copy(&mut self) -> Result<String, String> {
+        let (name, snapshot) = (self.digest_keys()?, self.engine("copied")?.snapshot());
+        self.copies.insert(name.clone(), snapshot);
+        Ok(name)
+    }
+
+    /// The store loses what came after a copy.
+    pub fn fall_back(&mut self, copy: &str) -> Result<(), String> {
+        let snapshot = self.copies.get(copy).cloned().ok_or_else(|| format!("there is no copy `{copy}`"))?;
+        self.engine("copied")?.restore(&snapshot);
+        Ok(())
+    }
+
+    /// A digest of all keys, values and deadlines.
+    pub fn digest_keys(&mut self) -> Result<String, String> {
+        Ok(format!("{:016x}", self.engine("copied")?.digest()))
+    }
+
+    fn engine(&mut self, what: &str) -> Result<&mut Engine, String> {
+        self.needs_embedded = true;
+        self.store.engine().ok_or_else(|| format!("a server cannot be {what}"))
+    }
+
+    /// Notes what an exploration covered.
+    pub fn add_explored(&mut self, covered: Explored) {
+        self.explored = self.explored + covered;
     }
 
     /// The name of a key in Redis.

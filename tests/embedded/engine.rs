@@ -94,3 +94,29 @@ fn a_script_that_wants_all_memory_fails_alone() {
     }
     assert_eq!(run(&mut engine, &["EVAL", "return 1", "0"]), Reply::Integer(1));
 }
+
+#[test]
+fn an_engine_goes_back_to_a_moment_with_clock_deadlines_and_messages() {
+    let time = Rc::new(Cell::new(1_000_000_000));
+    let clock = EngineClock::Manual(Rc::clone(&time));
+    let mut engine = Engine::new(EngineOptions { clock, capture_published: true, ..EngineOptions::default() });
+    run(&mut engine, &["SET", "a", "1", "EX", "10"]);
+    run(&mut engine, &["EVAL", "redis.call('publish', 'c', 'one')", "0"]);
+    let (moment, digest) = (engine.moment(), engine.digest_of_moment());
+    let mut digests = vec![digest];
+    time.set(1_020_000_000);
+    digests.push(engine.digest_of_moment());
+    run(&mut engine, &["SET", "b", "1"]);
+    digests.push(engine.digest_of_moment());
+    engine.take_published();
+    digests.push(engine.digest_of_moment());
+    digests.sort_unstable();
+    digests.dedup();
+    assert_eq!(digests.len(), 4, "clock, keys and messages are told apart");
+    engine.return_to(&moment);
+    assert_eq!(engine.digest_of_moment(), digest);
+    assert_eq!(time.get(), 1_000_000_000);
+    assert_eq!(run(&mut engine, &["PTTL", "a"]), Reply::Integer(10_000));
+    assert_eq!(run(&mut engine, &["EXISTS", "b"]), Reply::Integer(0));
+    assert_eq!(engine.take_published(), vec![(b"c".to_vec(), b"one".to_vec())]);
+}

@@ -314,16 +314,18 @@ impl User {
             return Verdict { outcome: "late", rank: None, kick: None };
         }
         let is_home = |last: &Holder| last.node == claim.node && last.incarnation == claim.incarnation;
-        if sits && last.as_ref().is_some_and(is_home) && seat.held.is_some() {
-            return Verdict { outcome: "fine", rank: None, kick: None };
+        if sits && last.as_ref().is_some_and(is_home) && seat.held.is_some() && claim.rank <= seat.rank() {
+            let rank = Some(seat.rank()).filter(|rank| *rank != claim.rank);
+            return Verdict { outcome: "fine", rank, kick: None };
         }
         let other = seat.holder().map(|holder| holder.sid).filter(|sid| *sid != claim.sid);
         if let Some(other) = other {
             seat.ended.push(other);
         }
         let epoch = claim.rank.1.max(seat.rank().1 + u64::from(!is_last));
-        seat_again(seat, claim, epoch, ttl_ms);
-        Verdict { outcome: "repaired", rank: Some((claim.rank.0, epoch)), kick: other }
+        let number = claim.rank.0.max(if is_last { seat.rank().0 } else { 0 });
+        seat_again(seat, claim, (number, epoch), ttl_ms);
+        Verdict { outcome: "repaired", rank: Some((number, epoch)), kick: other }
     }
 }
 
@@ -353,11 +355,11 @@ fn take(seat: &mut Seat, class: usize, slot: Slot, now: u64, login: &Login) -> A
     Answer::Seated { class, rank: (number, epoch), resumed, kick }
 }
 
-fn seat_again(seat: &mut Seat, claim: &Claim, epoch: u64, ttl_ms: u64) {
+fn seat_again(seat: &mut Seat, claim: &Claim, rank: Rank, ttl_ms: u64) {
     let Claim { sid, node, incarnation, token, rank: (number, _), .. } = *claim;
     seat.ended.forget(sid);
     (seat.end, seat.displaced) = (None, None);
-    seat.last = Some(Holder { sid, node, incarnation, number, epoch, resumed: false });
+    seat.last = Some(Holder { sid, node, incarnation, number: rank.0, epoch: rank.1, resumed: false });
     if seat.held.as_ref().is_none_or(|held| held.number < number) {
         seat.held = Some(Ticket { token, number, ttl_ms, until: None });
     }
