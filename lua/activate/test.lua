@@ -15,7 +15,7 @@ local function push(version, more)
   return run('push', {
     script = release.script, script_version = version, digest = digests[version], who = 'ann', builtin = release.builtin,
     source = '{"text":"return ' .. version .. '","parts":[],"tests":{}}',
-    body = '{"summary":"It.","since":"0.2.0","contract":{"keys":"' .. release.keys .. '","arguments":"' .. release.arguments
+    body = '{"summary":"It.","since":"0.1.0","contract":{"keys":"' .. release.keys .. '","arguments":"' .. release.arguments
       .. '"},"tests":{"passed":3,"failed":' .. release.failed .. '}}',
   }).reply.json
 end

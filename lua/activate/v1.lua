@@ -3,7 +3,7 @@
 -- The version has to be there, unharmed, with tests that passed and the contract of the one that runs. One script
 -- flips the pointer; the nodes follow by themselves. Without a share, a canary ends here.
 --
--- @since 0.2.0
+-- @since 0.1.0
 -- @mode write
 -- @key scripts hash which version of each script is active
 -- @key releases hash what is known of each version

@@ -4,7 +4,7 @@ local function push(version, digest)
   run('push', {
     script = 'login', script_version = version, digest = digest, who = 'ann',
     source = '{"text":"return ' .. version .. '","parts":[],"tests":{}}',
-    body = '{"summary":"It.","since":"0.2.0","contract":{"keys":"seat","arguments":"uid"},"tests":{"passed":3,"failed":0}}',
+    body = '{"summary":"It.","since":"0.1.0","contract":{"keys":"seat","arguments":"uid"},"tests":{"passed":3,"failed":0}}',
   })
 end
 

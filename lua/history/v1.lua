@@ -1,6 +1,6 @@
 -- history v1: who pushed, activated and rolled back what, newest first.
 --
--- @since 0.2.0
+-- @since 0.1.0
 -- @mode read
 -- @key history list who changed what
 -- @arg page_max int most entries

@@ -12,7 +12,7 @@ local digests = {
 local function push(version, text, more)
   local arguments = {
     script = 'login', script_version = version, digest = digests[text], source = source(text), who = 'ann',
-    body = '{"summary":"It.","since":"0.2.0","contract":{"keys":"seat","arguments":"uid"},"tests":{"passed":3,"failed":0}}',
+    body = '{"summary":"It.","since":"0.1.0","contract":{"keys":"seat","arguments":"uid"},"tests":{"passed":3,"failed":0}}',
   }
   for name, value in pairs(more or {}) do
     arguments[name] = value

@@ -3,7 +3,7 @@
 -- A version never changes: a number that another text has is refused. Pushing activates nothing. Nodes give their
 -- built-in versions in the same way; such a version becomes active where the fleet has none of its name.
 --
--- @since 0.2.0
+-- @since 0.1.0
 -- @mode write
 -- @key scripts hash which version of each script is active
 -- @key releases hash what is known of each version

@@ -21,7 +21,7 @@ describe('rollback', function()
       run('push', {
         script = 'login', script_version = version, digest = digest, who = 'ann', builtin = version == 1 and '1' or '',
         source = '{"text":"return ' .. version .. '","parts":[],"tests":{}}',
-        body = '{"summary":"It.","since":"0.2.0","contract":{"keys":"seat","arguments":"uid"},"tests":{"passed":3,"failed":0}}',
+        body = '{"summary":"It.","since":"0.1.0","contract":{"keys":"seat","arguments":"uid"},"tests":{"passed":3,"failed":0}}',
       })
     end
     published()

@@ -1,6 +1,6 @@
 -- rollback v1: end the canary of a script, or, where none runs, go back to the version that was active before.
 --
--- @since 0.2.0
+-- @since 0.1.0
 -- @mode write
 -- @key scripts hash which version of each script is active
 -- @key releases hash what is known of each version

@@ -10,7 +10,7 @@ describe('source', function()
     run('push', {
       script = 'login', script_version = 7, digest = 'e0e1f9fabfc9d4800c877a703b823ac0578ff8db', who = 'ann',
       source = '{"text":"return 1","parts":[["login/v7.lua",1]],"tests":{}}',
-      body = '{"summary":"It.","since":"0.2.0","contract":{"keys":"seat","arguments":"uid"},"tests":{"passed":3,"failed":0}}',
+      body = '{"summary":"It.","since":"0.1.0","contract":{"keys":"seat","arguments":"uid"},"tests":{"passed":3,"failed":0}}',
     })
     local answer = run('source', { script = 'login', script_version = 7 }).reply.json
     assert.equal('return 1', answer.source.text)

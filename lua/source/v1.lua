@@ -1,6 +1,6 @@
 -- source v1: the text of one version of a script, and what is known of it.
 --
--- @since 0.2.0
+-- @since 0.1.0
 -- @mode read
 -- @key releases hash what is known of each version
 -- @key sources hash the text of each version

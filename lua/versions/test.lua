@@ -10,7 +10,7 @@ describe('versions', function()
       run('push', {
         script = 'login', script_version = version, digest = digest, who = 'ann', builtin = '1',
         source = '{"text":"return ' .. version .. '","parts":[],"tests":{}}',
-        body = '{"summary":"It.","since":"0.2.0","contract":{"keys":"seat","arguments":"uid"},"tests":{"passed":3,"failed":0}}',
+        body = '{"summary":"It.","since":"0.1.0","contract":{"keys":"seat","arguments":"uid"},"tests":{"passed":3,"failed":0}}',
       })
     end
     local answer = run('versions').reply.json

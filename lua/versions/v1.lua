@@ -1,6 +1,6 @@
 -- versions v1: which version of each script is active, which runs as a canary, and all that the fleet keeps.
 --
--- @since 0.2.0
+-- @since 0.1.0
 -- @mode read
 -- @key scripts hash which version of each script is active
 -- @key releases hash what is known of each version
