@@ -79,6 +79,8 @@ cargo test --quiet
 step "Lua tests, embedded store"
 cargo build --quiet
 ./target/debug/oneseat test
+step "Lua tests, examples"
+for example in lua/examples/*/; do ./target/debug/oneseat test "$example"; done
 step "Lua tests, redis-server"
 run_lua_on_redis
 step "all passed"

@@ -9,6 +9,9 @@ use thiserror::Error;
 use crate::fleet::count::count_sessions;
 use crate::script::{Argument, Arguments, CallError, Caller};
 
+/// Form of the stored data that this binary reads and writes; `lua/register` marks every store with it.
+pub const SCHEMA: u32 = 1;
+
 /// What a node says of itself when it registers.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -31,7 +34,7 @@ pub enum RegisterError {
     Taken { address: String, retry_after_ms: u64 },
     #[error("the store was set up for {shards} shards, this node counts with another number")]
     Shards { shards: u64 },
-    #[error("the store holds data of schema {schema}, this binary knows schema 1")]
+    #[error("the store holds data of schema {schema}, this binary knows schema {SCHEMA}")]
     Schema { schema: String },
     #[error(transparent)]
     Call(#[from] CallError),

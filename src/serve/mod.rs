@@ -17,6 +17,7 @@ use crate::admin::{self, AdminState};
 use crate::config::Config;
 use crate::error::{Exit, Fatal};
 use crate::fleet::channel::Wakes;
+use crate::fleet::lease::SCHEMA;
 use crate::fleet::member::{Member, Rhythm};
 use crate::fleet::{Identity, Lease, RegisterError, channel, farewell, reap};
 use crate::gateway::Gateway;
@@ -210,6 +211,15 @@ async fn join(lease: &Lease, readiness: &Readiness) -> Result<(), Fatal> {
         RegisterError::Taken { .. } => Fatal::new(Exit::NameTaken, "this node's name is taken")
             .because(error)
             .hint("give this node another node.name, wait, or force it with --takeover"),
+        RegisterError::Schema { ref schema } => {
+            // What cannot be read as a number is of a later day.
+            let is_newer = schema.parse().map_or(true, |schema: u32| schema > SCHEMA);
+            let hint = match is_newer {
+                true => "a newer oneseat has written it: start that one, or a newer one than this",
+                false => "it is too old: start the oneseat that wrote it, and update release by release",
+            };
+            Fatal::new(Exit::Store, "this binary does not fit the store").because(error).hint(hint)
+        }
         other => Fatal::new(Exit::Store, "the node cannot register").because(other),
     })?;
     readiness.set(Condition::Node, true);

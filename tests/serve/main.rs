@@ -12,6 +12,7 @@ mod count;
 mod defect;
 mod denial;
 mod fault;
+mod fixture;
 mod follow;
 mod foul;
 mod heartbeat;

@@ -110,3 +110,17 @@ fn defect_47_the_admin_api_is_not_open_to_others() {
         assert!(answer.starts_with("HTTP/1.1 401"), "{request}: {answer}");
     }
 }
+
+/// Data of another form is left alone, whoever wrote it.
+#[test]
+fn a_store_of_another_schema_is_refused_with_what_to_do() {
+    let redis = RedisServer::start();
+    for (schema, hint) in [("2", "start that one, or a newer one"), ("0", "update release by release"), ("x", "newer")]
+    {
+        redis.look().run(&["HSET", "os:{dir}:meta", "schema", schema, "shards", "1", "store", "s"]);
+        let ended = Setup::at(&redis.url()).run_to_end();
+        assert_told(&ended, 6, &format!("the store holds data of schema {schema}, this binary knows schema 1"));
+        assert!(ended.log.contains(hint), "{}", ended.log);
+        assert_eq!(redis.look().texts(&["KEYS", "*"]), ["os:{dir}:meta"], "nothing was written");
+    }
+}

@@ -1,5 +1,6 @@
 //! The stores that a server can stand on, and a `redis-server` of the test's own.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -42,6 +43,21 @@ impl RedisServer {
 
     pub fn look(&self) -> Resp {
         Resp::connect(&self.socket()).expect("redis-server listens")
+    }
+
+    /// Runs commands in the form of the protocol, as `redis-cli --pipe` does.
+    pub fn pipe(&self, commands: &[u8]) {
+        let mut child = Command::new("redis-cli")
+            .args(["--pipe", "-s"])
+            .arg(self.socket())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("redis-cli is installed; tests/run.sh does it");
+        child.stdin.take().expect("it was asked for").write_all(commands).expect("redis-cli reads");
+        let output = child.wait_with_output().expect("redis-cli ends");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("errors: 0"), "{text}");
     }
 
     /// Ends it without a warning, as a crash would.
