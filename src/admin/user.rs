@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::AdminState;
 use super::problem::Problem;
 use crate::id::{Name, Uid};
-use crate::script::{Argument, Arguments, caller};
+use crate::script::{Argument, Arguments, Verdict, caller};
 
 /// Longest note of a kick, in bytes. It travels in a frame and stays in the trail.
 const NOTE_BYTES_MAX: usize = 200;
@@ -46,9 +46,9 @@ pub async fn kick(
         .with(Argument::Uid, uid.as_str())
         .with(Argument::Class, class.as_ref().map_or("", Name::as_str))
         .with(Argument::Note, note);
-    let effects = state.caller.run("kick", Some(&uid), arguments).await?.effects;
+    let Verdict { script, effects } = state.caller.run("kick", Some(&uid), arguments).await?;
     let answer = caller::answer("kick", &effects)?;
-    tracing::info!(%uid, kicked = %answer["kicked"], "the admin API asked to kick");
+    tracing::info!(%uid, kicked = %answer["kicked"], script = %script.label(), "the admin API asked to kick");
     // The script has published the same to the nodes; what is here need not wait for that way round.
     state.gateway.apply(effects);
     Ok(Json(answer))

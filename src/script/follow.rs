@@ -91,6 +91,7 @@ impl Caller {
         own.sort_by_key(|script| std::cmp::Reverse(script.version()));
         let mut given = BTreeSet::new();
         for script in running.chain(own) {
+            warn_of_another(fleet, script);
             let is_new = !fleet.releases.contains_key(&script.label()) || !chosen.contains(script.name());
             if is_new && !LIFECYCLE.contains(&script.name()) && given.insert(script.label()) {
                 self.give(script).await?;
@@ -106,14 +107,7 @@ impl Caller {
         let arguments = push_arguments(script, tests, TestResult::default())
             .with(Argument::Who, concat!("oneseat ", env!("CARGO_PKG_VERSION")))
             .with(Argument::Builtin, "1");
-        let answer = self.ask("push", None, arguments).await?;
-        if answer["outcome"] == "taken" {
-            tracing::warn!(
-                script = %script.label(), own = script.sha1(), fleet = %answer["digest"],
-                "the fleet keeps another text under this number than this binary has; the fleet's is used"
-            );
-        }
-        Ok(())
+        self.ask("push", None, arguments).await.map(drop)
     }
 
     async fn choice(&self, now: &ActiveSet, fleet: &Fleet, name: &str) -> Result<Choice, FollowError> {
@@ -145,6 +139,17 @@ impl Caller {
             Some(own) if !script.stands_in_for(own) => Err(FollowError::Contract { label, name: name.to_owned() }),
             _ => Ok(Arc::new(script)),
         }
+    }
+}
+
+/// A number stands for one text. Where a binary disagrees with the fleet, somebody changed a released file.
+fn warn_of_another(fleet: &Fleet, script: &Script) {
+    let Some(release) = fleet.releases.get(&script.label()) else { return };
+    if release.digest != script.sha1() {
+        tracing::warn!(
+            script = %script.label(), own = script.sha1(), fleet = release.digest,
+            "this binary has another text under this number than the fleet, whose text is used"
+        );
     }
 }
 

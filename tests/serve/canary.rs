@@ -65,8 +65,8 @@ fn a_bad_canary_is_seen_beside_the_good_version(store: StoreKind) {
         let both = (numbers("login@1", &status), numbers("login@2", &status));
         (both == ((seated, 0), (failed, failed))).then_some(())
     });
-    let errors = format!("oneseat_script_calls_total{{script=\"login\",version=\"2\",outcome=\"error\"}}");
-    assert_eq!(server.metric(&errors), failed);
+    let errors = r#"oneseat_script_calls_total{script="login",version="2",outcome="error"}"#;
+    assert_eq!(server.metric(errors), failed);
     let table = server.scripts(&["status"]).done();
     assert!(table.contains("canary 50 %"), "{table}");
     assert!(server.log().contains("a mistake of this version"));

@@ -117,3 +117,28 @@ fn a_node_refuses_a_text_that_was_changed_in_the_store() {
     assert!(ended.log.contains("login@2: its text has the digest"), "{}", ended.log);
     one.assert_serves(1001);
 }
+
+/// What a fleet keeps under a number is what runs, also where a binary was built from other files.
+#[test]
+fn a_binary_with_another_text_runs_that_of_the_fleet_and_says_so() {
+    let redis = RedisServer::start();
+    let mut one = Setup::at(&redis.url()).start();
+    one.kill();
+    let mut look = redis.look();
+    // The fleet's login@1 becomes one that this binary was not built with.
+    let source = look.run(&["HGET", "os:{dir}:sources", "login@1"]);
+    let mut source: Value = serde_json::from_str(source.as_str().expect("a source")).expect("JSON");
+    let text = format!("{}-- of another build\n", source["text"].as_str().expect("a text"));
+    let digest = look.run(&["SCRIPT", "LOAD", &text]);
+    let digest = digest.as_str().expect("a digest").to_owned();
+    let release = look.run(&["HGET", "os:{dir}:releases", "login@1"]);
+    let mut release: Value = serde_json::from_str(release.as_str().expect("a release")).expect("JSON");
+    (source["text"], release["digest"]) = (json!(text), json!(digest));
+    look.run(&["HSET", "os:{dir}:sources", "login@1", &source.to_string()]);
+    look.run(&["HSET", "os:{dir}:releases", "login@1", &release.to_string()]);
+    look.run(&["HSET", "os:{dir}:scripts", "login:digest", &digest]);
+    one.start_again();
+    one.assert_serves(1001);
+    assert!(one.log().contains("this binary has another text under this number"), "{}", one.log());
+    assert!(one.scripts(&["show", "login@1"]).done().contains("-- of another build"));
+}
