@@ -18,7 +18,7 @@ use crate::offline::reach::Reach;
 use crate::offline::record::Record;
 use crate::offline::report;
 use crate::offline::store::Store;
-use crate::offline::suite::Suite;
+use crate::offline::suite::{Suite, TestFile};
 use crate::offline::verdict::Verdict;
 use crate::offline::worker::Worker;
 use crate::script::catalogue::Script;
@@ -206,7 +206,7 @@ fn execute(suite: &Suite, options: &Options, hear: &mut dyn FnMut(Note) -> io::R
 
 /// One job for every file and every version that it runs for.
 fn records(suite: &Suite) -> Vec<Record> {
-    let of_file = |(position, file): (usize, &crate::offline::suite::TestFile)| {
+    let of_file = |(position, file): (usize, &TestFile)| {
         let record = |version: &u32| {
             let (job, script) = (Job { file: position, version: *version, from: 0 }, &file.script);
             Record::new(job, file.source.label.clone(), format!("{script}@{version}"))
