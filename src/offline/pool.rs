@@ -17,8 +17,10 @@ use crate::offline::child::{Child, Silence};
 use crate::offline::message::Event;
 use crate::offline::pulse::Sink;
 use crate::offline::record::Record;
-use crate::offline::suite::EXPLORE_FILE;
 use crate::offline::worker::Worker;
+
+/// The end of the paths of files whose tests take long.
+const LONG_FILES: &str = "/explore.lua";
 
 /// Who runs the tests.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -82,7 +84,7 @@ impl Crew<'_> {
         let count = self.at_once.clamp(1, records.len().max(1));
         // Explorations take longest; begun last they would be waited for by all others.
         let (mut jobs, others): (VecDeque<_>, VecDeque<_>) =
-            records.into_iter().enumerate().partition(|(_, record)| record.file.ends_with(EXPLORE_FILE));
+            records.into_iter().enumerate().partition(|(_, record)| record.file.ends_with(LONG_FILES));
         jobs.extend(others);
         let queue = Mutex::new(jobs);
         std::thread::scope(|scope| {

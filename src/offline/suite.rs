@@ -15,10 +15,8 @@ use crate::offline::place::Place;
 use crate::script::catalogue::{Catalogue, CatalogueError};
 use crate::script::tree::Tree;
 
-/// The file for tests that take long.
-pub const EXPLORE_FILE: &str = "explore.lua";
 /// Names of the files that hold the tests of a script.
-pub const TEST_FILES: [&str; 2] = ["test.lua", EXPLORE_FILE];
+pub const TEST_FILES: [&str; 2] = ["test.lua", "explore.lua"];
 
 /// Why there is nothing to run.
 #[derive(Debug, Error)]
