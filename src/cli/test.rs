@@ -22,10 +22,13 @@ use crate::offline::{Executor, Options, RunError, Suite, Target, document, junit
   oneseat test lua/login/v2.lua               # one version of it
   oneseat test --redis redis://127.0.0.1:6379/9
 
-Exit codes: 0 all passed, 1 some failed or fewer lines ran than asked for, 2 wrong arguments or scripts that are not
-well-formed.")]
+Exit codes:
+  0  all passed
+  1  some failed, or fewer lines ran than --fail-under asks for
+  2  wrong arguments, or scripts that are not well-formed")]
 pub struct Test {
-    /// Folder of scripts, of one script, its test.lua, or one version; laid over the scripts inside the binary.
+    /// Folder of scripts, of one script, its test.lua, or one version; laid over the scripts inside the binary, whose
+    /// tests count too.
     path: Option<PathBuf>,
     /// Only tests whose name contains this.
     #[arg(long, value_name = "TEXT")]

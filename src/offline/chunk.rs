@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_ends_of_blocks_that_nothing_runs_on_do_not_count() {
-        let text = "for _, x in pairs(t) do\n  if x then\n    f(x)\n  end\nend\nreturn f({\n  1,\n})\n";
+        let text = "for _, x in pairs(t) do\n  if x then\n    f(x)\n  end\nend\nreturn f({\n  x = 1,\n})\n";
         let lines: Vec<_> = executable_lines(text).expect("it is Lua").into_iter().collect();
         assert_eq!(lines, [1, 2, 3, 6, 7]);
     }

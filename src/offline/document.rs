@@ -40,6 +40,6 @@ fn test(verdict: &Verdict) -> Value {
         "outcome": outcome,
         "place": place,
         "message": message,
-        "took_ms": verdict.took.as_secs_f64() * 1000.0,
+        "took_ms": verdict.took.as_micros() as f64 / 1000.0,
     })
 }

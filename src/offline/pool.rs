@@ -4,12 +4,13 @@
 //! ran has failed and the next one begins in a new child. So nothing that a test does stops the run.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::rc::Rc;
-use std::sync::Mutex;
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::offline::child::{Child, Silence};
@@ -17,6 +18,9 @@ use crate::offline::message::Event;
 use crate::offline::pulse::Sink;
 use crate::offline::record::Record;
 use crate::offline::worker::Worker;
+
+/// The end of the paths of files whose tests take long.
+const LONG_FILES: &str = "/explore.lua";
 
 /// Who runs the tests.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -72,13 +76,17 @@ pub struct Crew<'a> {
 }
 
 /// The jobs that nobody has begun yet, each with its position.
-type Queue = Mutex<std::iter::Enumerate<std::vec::IntoIter<Record>>>;
+type Queue = Mutex<VecDeque<(usize, Record)>>;
 
 impl Crew<'_> {
     /// Runs all jobs in children. They may finish in any order.
     pub fn run(&self, records: Vec<Record>, hear: &mut dyn FnMut(Note) -> io::Result<()>) -> io::Result<()> {
         let count = self.at_once.clamp(1, records.len().max(1));
-        let queue = Mutex::new(records.into_iter().enumerate());
+        // Explorations take longest; begun last they would be waited for by all others.
+        let (mut jobs, others): (VecDeque<_>, VecDeque<_>) =
+            records.into_iter().enumerate().partition(|(_, record)| record.file.ends_with(LONG_FILES));
+        jobs.extend(others);
+        let queue = Mutex::new(jobs);
         std::thread::scope(|scope| {
             let (sender, notes) = mpsc::channel();
             for _ in 0..count {
@@ -93,7 +101,7 @@ impl Crew<'_> {
             drop(sender);
             let outcome = notes.iter().try_for_each(|note| note.and_then(&mut *hear));
             // Where it ended early nothing more is begun.
-            lock(&queue).by_ref().for_each(drop);
+            lock(&queue).clear();
             outcome
         })
     }
@@ -101,7 +109,7 @@ impl Crew<'_> {
     fn work(&self, queue: &Queue, notes: &Sender<io::Result<Note>>) -> io::Result<()> {
         let mut child = None;
         loop {
-            let next = lock(queue).next();
+            let next = lock(queue).pop_front();
             let Some((index, mut record)) = next else { return Ok(()) };
             while !record.is_over() {
                 let mut runs = match child.take() {
@@ -146,6 +154,6 @@ impl Crew<'_> {
     }
 }
 
-fn lock(queue: &Queue) -> std::sync::MutexGuard<'_, std::iter::Enumerate<std::vec::IntoIter<Record>>> {
-    queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+fn lock(queue: &Queue) -> MutexGuard<'_, VecDeque<(usize, Record)>> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }

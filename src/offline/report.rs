@@ -21,7 +21,14 @@ pub fn record(out: &mut dyn Write, record: &Record) -> io::Result<()> {
 /// Writes a failure with its place; nothing for a test that did not fail.
 pub fn failure(out: &mut dyn Write, verdict: &Verdict) -> io::Result<()> {
     let Some((place, what)) = verdict.failure() else { return Ok(()) };
-    writeln!(out, "FAIL {place} {}: {}\n     {}", verdict.script, verdict.name, what.replace('\n', "\n     "))
+    writeln!(out, "FAIL {place} {}: {}", verdict.script, printable(&verdict.name))?;
+    what.lines().try_for_each(|line| writeln!(out, "     {}", printable(line)))
+}
+
+/// A text that cannot steer the terminal.
+fn printable(text: &str) -> String {
+    let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(show).collect()
 }
 
 /// Writes what the run as a whole came to; the last line has the numbers.

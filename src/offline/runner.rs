@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::embedded::Reply;
@@ -18,7 +19,7 @@ use crate::offline::record::Record;
 use crate::offline::report;
 use crate::offline::search::Explored;
 use crate::offline::store::Store;
-use crate::offline::suite::Suite;
+use crate::offline::suite::{Suite, TestFile};
 use crate::offline::verdict::Verdict;
 use crate::offline::worker::Worker;
 use crate::script::catalogue::Script;
@@ -105,6 +106,28 @@ impl Results {
     }
 }
 
+/// What a run proves of the scripts, to be kept with them.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Proof {
+    pub passed: usize,
+    pub failed: usize,
+    /// Tests that set the clock and so say nothing about a server.
+    pub embedded_only: usize,
+    /// How many of a hundred lines ran; none where only a part of the tests did.
+    pub coverage_percent: Option<f64>,
+    /// The report that people read.
+    pub report: String,
+}
+
+/// Runs a suite and answers with the numbers and the report.
+pub fn prove(suite: &Suite, options: &Options) -> Result<Proof, RunError> {
+    let mut report = Vec::new();
+    let results = run(suite, options, &mut report)?;
+    let Tally { passed, failed, embedded_only } = results.tally();
+    let report = String::from_utf8_lossy(&report).into_owned();
+    Ok(Proof { passed, failed, embedded_only, coverage_percent: results.coverage_percent(), report })
+}
+
 /// Runs a suite and writes a report, whose last line has the numbers.
 pub fn run(suite: &Suite, options: &Options, out: &mut dyn Write) -> Result<Results, RunError> {
     run_heard(suite, options, out, &mut |_| {})
@@ -186,7 +209,7 @@ fn execute(suite: &Suite, options: &Options, hear: &mut dyn FnMut(Note) -> io::R
 
 /// One job for every file and every version that it runs for.
 fn records(suite: &Suite) -> Vec<Record> {
-    let of_file = |(position, file): (usize, &crate::offline::suite::TestFile)| {
+    let of_file = |(position, file): (usize, &TestFile)| {
         let record = |version: &u32| {
             let (job, script) = (Job { file: position, version: *version, from: 0 }, &file.script);
             Record::new(job, file.source.label.clone(), format!("{script}@{version}"))

@@ -152,20 +152,23 @@ impl Layers<'_> {
         Ok(Suite { catalogue: Rc::new(self.catalogue), tree: self.tree, files, judged })
     }
 
-    /// The test files of a script, and those that they lie over.
+    /// The test files of a script, and those that they lie over. Its own run for every version, the others for what they
+    /// have not been run for.
     fn tests_of(&self, name: &str) -> Vec<TestFile> {
-        let mut files = Vec::new();
         let own: Vec<_> = TEST_FILES.iter().filter_map(|file| text_of(self.upper, name, file)).collect();
+        let test_file = |source, versions, replaced_by: &[Text]| TestFile {
+            script: name.to_owned(),
+            source,
+            versions,
+            replaced_by: replaced_by.to_owned(),
+        };
+        let mut files = Vec::new();
         for file in TEST_FILES {
-            let Some(source) = text_of(&self.tree, name, file) else { continue };
+            let mine = text_of(self.upper, name, file);
             let former = self.former.as_ref().and_then(|(lower, _)| text_of(lower, name, file));
-            let hidden = former.filter(|former| former.text != source.text);
-            let (script, versions) = (name.to_owned(), self.all(name));
-            files.push(TestFile { script, source, versions, replaced_by: Vec::new() });
-            files.extend(hidden.map(|source| {
-                let (script, versions) = (name.to_owned(), self.judged(name));
-                TestFile { script, source, versions, replaced_by: own.clone() }
-            }));
+            let former = former.filter(|former| mine.as_ref().is_none_or(|mine| mine.text != former.text));
+            files.extend(mine.map(|source| test_file(source, self.all(name), &[])));
+            files.extend(former.map(|source| test_file(source, self.judged(name), &own)));
         }
         files
     }

@@ -61,7 +61,12 @@ impl Tree {
 
     /// Files given by hand, as the tests of the catalogue do.
     pub fn of<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut tree = Self::empty("lua");
+        Self::labelled("lua", files)
+    }
+
+    /// Files from elsewhere, shown to people as `label/<path>`.
+    pub fn labelled<'a>(label: &str, files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut tree = Self::empty(label);
         files.into_iter().for_each(|(path, text)| tree.add(path.to_owned(), text.to_owned()));
         tree
     }

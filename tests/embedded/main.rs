@@ -6,6 +6,7 @@ mod clients;
 mod commands;
 mod engine;
 mod hostile;
+mod lines;
 mod lua;
 mod properties;
 mod pubsub;

@@ -10,7 +10,9 @@ mod report;
 mod server;
 mod watchdog;
 
-use oneseat::offline::{Options, Suite, Tally, runner};
+use std::path::PathBuf;
+
+use oneseat::offline::{Executor, Options, Suite, Tally, runner};
 use oneseat::script::tree::Tree;
 
 /// A script that answers what a test puts into the seat of a user.
@@ -49,12 +51,18 @@ fn failure(body: &str, test: &str) -> String {
 }
 
 #[test]
-fn the_shipped_scripts_pass_their_tests() {
+fn the_shipped_scripts_pass_their_tests_and_every_line_of_them_runs() {
     let suite = Suite::find(None).expect("the built-in scripts are well-formed");
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_oneseat"));
+    let options = Options { executor: Executor::Children { program, at_once: 2 }, ..Options::default() };
     let mut report = Vec::new();
-    let tally = runner::run(&suite, &Options::default(), &mut report).expect("the run goes on").tally();
-    assert_eq!(tally.failed, 0, "{}", String::from_utf8_lossy(&report));
-    assert!(tally.passed > 150, "{tally:?}");
+    let results = runner::run(&suite, &options, &mut report).expect("the run goes on");
+    let report = String::from_utf8_lossy(&report);
+    assert_eq!(results.tally().failed, 0, "{report}");
+    assert!(results.tally().passed > 150, "{report}");
+    let coverage = results.coverage.expect("all tests ran");
+    assert!(coverage.missed().is_empty(), "{report}");
+    assert!(coverage.lines() > 400, "{report}");
 }
 
 #[test]

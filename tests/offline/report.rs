@@ -56,6 +56,12 @@ fn assert_well_formed(xml: &str) {
 }
 
 #[test]
+fn what_a_script_answers_cannot_steer_the_terminal() {
+    let report = failure("", "it('a\\nb', function() assert.equal('\\27[2J', 'c') end)");
+    assert!(report.contains(" echo@1: a\\nb\n     expected \"\\u{1b}[2J\", got \"c\"\n"), "{report}");
+}
+
+#[test]
 fn machines_read_one_json_document() {
     let folder = folder(MIXED);
     let output = oneseat(&["scripts", "--json", "--seed", "7"], folder.path());

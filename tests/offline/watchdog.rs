@@ -1,8 +1,11 @@
 //! Tests run in children with a watchdog: whatever one of them does, the others run and the run ends.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
+use oneseat::offline::message::{Job, PROTOCOL, Setup, Terms};
 use oneseat::offline::{Executor, Options, Suite, Tally, runner};
 use oneseat::script::tree::Tree;
 
@@ -14,8 +17,9 @@ const ENDLESS: &str = "string.find(string.rep('a', 40), string.rep('a?', 40) .. 
 /// A search that goes deeper than the stack of a process.
 const DEEP: &str = "string.find(string.rep('a', 3000000), string.rep('a?', 3000000))";
 
-/// Seconds of patience with what hangs, and with what ends by itself.
-const SHORT: u64 = 1;
+/// Seconds of patience with what hangs, with what goes on in small steps, and with what ends by itself.
+const SHORT: u64 = 2;
+const STEP: u64 = 1;
 const LONG: u64 = 60;
 
 /// Runs a test of `echo` beside one of another script, with a patience of so many seconds.
@@ -44,7 +48,7 @@ fn an_operation_that_nothing_interrupts_fails_its_test_alone() {
     let test = format!("it('a', function() end)\nit('b', function() {ENDLESS} end)\nit('c', function() end)");
     let (tally, report) = run_in_children("", &test, SHORT);
     assert_eq!((tally.passed, tally.failed), (3, 1), "{report}");
-    let said = "FAIL lua/echo/test.lua:2 echo@1: b\n     did not end within 1 s; a single pattern or string operation";
+    let said = "FAIL lua/echo/test.lua:2 echo@1: b\n     did not end within 2 s; a single pattern or string operation";
     assert!(report.contains(said), "{report}");
 }
 
@@ -53,14 +57,14 @@ fn so_does_one_in_a_script() {
     let test = "it('a', function() run('echo', { uid = '1' }) end)\nit('b', function() end)";
     let (tally, report) = run_in_children(ENDLESS, test, SHORT);
     assert_eq!((tally.passed, tally.failed), (2, 1), "{report}");
-    assert!(report.contains("FAIL lua/echo/test.lua:1 echo@1: a\n     did not end within 1 s"), "{report}");
+    assert!(report.contains("FAIL lua/echo/test.lua:1 echo@1: a\n     did not end within 2 s"), "{report}");
 }
 
 #[test]
 fn a_file_that_cannot_even_be_read_in_time_is_given_up() {
     let (tally, report) = run_in_children("", &format!("{ENDLESS}\nit('a', function() end)"), SHORT);
     assert_eq!((tally.passed, tally.failed), (1, 1), "{report}");
-    assert!(report.contains("FAIL lua/echo/test.lua echo@1: cannot be read\n     did not end within 1 s"), "{report}");
+    assert!(report.contains("FAIL lua/echo/test.lua echo@1: cannot be read\n     did not end within 2 s"), "{report}");
 }
 
 #[test]
@@ -81,7 +85,7 @@ fn a_long_test_that_moves_is_not_taken_for_one_that_hangs() {
       local text = string.rep('a', 2000)
       for i = 1, 400 do string.find(text, 'a*b') run('echo', { uid = '1' }) end
     end)";
-    let (tally, report) = run_in_children("", test, SHORT);
+    let (tally, report) = run_in_children("", test, STEP);
     assert_eq!((tally.passed, tally.failed), (2, 0), "{report}");
 }
 
@@ -129,9 +133,40 @@ fn what_a_test_prints_does_not_get_into_the_report() {
 }
 
 #[test]
+fn a_worker_ends_with_its_runner_even_amid_an_operation_that_nothing_interrupts() {
+    let script = ECHO.replace("BODY", "");
+    let test = format!("it('a', function() {ENDLESS} end)");
+    let files = [("lib/say.lua", SAY), ("echo/v1.lua", script.as_str()), ("echo/test.lua", test.as_str())];
+    let Suite { tree, files, .. } = Suite::from_tree(&Tree::of(files), None).expect("the scripts are well-formed");
+    let setup = Setup { protocol: PROTOCOL, tree, files, terms: Terms::default() };
+    let mut process = Command::new(env!("CARGO_BIN_EXE_oneseat"))
+        .args(["test", "--worker"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut input = process.stdin.take().expect("it is piped");
+    for line in [serde_json::to_string(&setup), serde_json::to_string(&Job { file: 0, version: 1, from: 0 })] {
+        writeln!(input, "{}", line.expect("it is JSON")).expect("it reads");
+    }
+    let output = BufReader::new(process.stdout.take().expect("it is piped"));
+    assert!(output.lines().map_while(Result::ok).any(|line| line.contains("started")), "the test begins");
+    drop(input);
+    wait_for_end(&mut process);
+}
+
+fn wait_for_end(process: &mut Child) {
+    let start = Instant::now();
+    while process.try_wait().expect("it is our child").is_none() {
+        assert!(start.elapsed() < Duration::from_secs(LONG), "the worker goes on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
 fn the_time_without_a_sign_can_be_chosen() {
     let folder = folder(&format!("it('a', function() {ENDLESS} end)"));
-    let output = oneseat(&["scripts", "--timeout", "1"], folder.path());
+    let output = oneseat(&["scripts", "--timeout", "2"], folder.path());
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(text(&output.stdout).contains("did not end within 1 s"), "{output:?}");
+    assert!(text(&output.stdout).contains("did not end within 2 s"), "{output:?}");
 }
