@@ -50,3 +50,4 @@ pub use keyspace::Snapshot;
 pub use moment::Moment;
 pub use reply::Reply;
 pub use server::{Server, ServerError, ServerOptions};
+pub use slot::slot_of;

@@ -62,6 +62,9 @@ pub fn run(suite: &Suite, options: &Options, report: &mut dyn Write) -> Result<T
     }
     let mut runner =
         Runner { suite, options, report, tally: Tally::default(), seen: Seen::new(), explored: Coverage::default() };
+    for problem in &suite.problems {
+        runner.fail(&problem.to_string(), "lint", "no problem is found in the text")?;
+    }
     for file in &suite.files {
         for script in suite.catalogue.versions(&file.script) {
             runner.run_file(file, script)?;

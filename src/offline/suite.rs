@@ -6,7 +6,9 @@ use std::rc::Rc;
 
 use thiserror::Error;
 
+use crate::offline::lint;
 use crate::script::catalogue::{Catalogue, CatalogueError};
+use crate::script::problem::Problem;
 use crate::script::tree::Tree;
 
 /// Why there is nothing to run.
@@ -37,6 +39,8 @@ pub struct TestFile {
 pub struct Suite {
     pub catalogue: Rc<Catalogue>,
     pub files: Vec<TestFile>,
+    /// What the lint says against the scripts.
+    pub problems: Vec<Problem>,
 }
 
 impl Suite {
@@ -69,7 +73,8 @@ impl Suite {
         if files.is_empty() {
             return Err(SuiteError::Empty(tree.label(only.unwrap_or(""))));
         }
-        Ok(Self { catalogue, files })
+        let problems = lint::check_all(tree, &catalogue);
+        Ok(Self { catalogue, files, problems })
     }
 }
 

@@ -3,6 +3,7 @@
 mod broken;
 mod cli;
 mod explore;
+mod lint;
 mod server;
 
 use oneseat::offline::{Options, Suite, Tally, runner};
