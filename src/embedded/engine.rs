@@ -17,6 +17,7 @@ use super::fault::Fault;
 use super::keyspace::Snapshot;
 use super::lua::host::Host;
 use super::reply::{Output, Reply, TokenReader};
+use super::shuffle;
 use super::spec::{Call, Handler, Outcome, Spec, flag};
 use super::table;
 
@@ -35,6 +36,9 @@ pub struct EngineOptions {
     pub lua_bytes_max: usize,
     /// Bytes of data past which writes are refused, as `maxmemory` of Redis; 0 for no limit.
     pub memory_bytes_max: u64,
+    /// Seed of the random picks, with which replies to scripts whose order Redis leaves open (SMEMBERS, HGETALL and
+    /// the like) come shuffled, too; none for the order in which they are stored.
+    pub shuffle_seed: Option<u64>,
 }
 
 impl Default for EngineOptions {
@@ -46,6 +50,7 @@ impl Default for EngineOptions {
             script_instructions_max: 0,
             lua_bytes_max: 0,
             memory_bytes_max: 0,
+            shuffle_seed: None,
         }
     }
 }
@@ -61,6 +66,10 @@ impl Engine {
     pub fn new(options: EngineOptions) -> Engine {
         let core = Rc::new(RefCell::new(Core::new(options.clock.clone(), options.capture_published)));
         core.borrow_mut().config.maxmemory = options.memory_bytes_max;
+        if let Some(seed) = options.shuffle_seed {
+            let mut core = core.borrow_mut();
+            (core.random, core.shuffles) = (shuffle::spread(seed), true);
+        }
         let host = Host::new(Rc::clone(&core), &options);
         Engine { core, host }
     }

@@ -36,6 +36,7 @@ mod reply;
 mod resp;
 mod server;
 mod set;
+mod shuffle;
 mod slot;
 mod slowlog;
 mod spec;

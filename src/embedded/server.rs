@@ -146,6 +146,7 @@ fn portable(options: &EngineOptions) -> impl FnOnce() -> EngineOptions + Send + 
         script_instructions_max,
         lua_bytes_max,
         memory_bytes_max,
+        shuffle_seed,
     } = options;
     move || EngineOptions {
         clock: EngineClock::System,
@@ -154,6 +155,7 @@ fn portable(options: &EngineOptions) -> impl FnOnce() -> EngineOptions + Send + 
         script_instructions_max,
         lua_bytes_max,
         memory_bytes_max,
+        shuffle_seed,
     }
 }
 

@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
     fn function(&mut self) -> Option<Prototype> {
         self.string()?;
         // First and last line.
-        (self.int()?, self.int()?);
+        self.take(8)?;
         let upvalue_count = usize::from(self.byte()?);
         // Parameters, whether it takes more, registers.
         self.take(3)?;

@@ -25,7 +25,8 @@ pub struct Options {
     pub server: Option<Target>,
     /// Empty the server's database although it holds keys.
     pub flush: bool,
-    /// Start of the random numbers that tests draw.
+    /// Start of the random numbers that tests draw, and of the orders in which scripts are answered where Redis
+    /// leaves them open.
     pub seed: u64,
 }
 
@@ -126,13 +127,13 @@ impl Runner<'_> {
     }
 
     fn names(&self, file: &TestFile, script: &Script) -> Result<Vec<String>, String> {
-        let world = World::new(Store::embedded(), Rc::clone(&self.suite.catalogue), script);
+        let world = World::new(Store::embedded(self.options.seed), Rc::clone(&self.suite.catalogue), script);
         Language::load(&Rc::new(RefCell::new(world)), &file.label, &file.text, self.options.seed)?.names()
     }
 
     fn run_test(&mut self, file: &TestFile, script: &Script, index: usize) -> Result<Outcome, RunError> {
         let store = match &self.options.server {
-            None => Store::embedded(),
+            None => Store::embedded(self.options.seed),
             Some(target) => Store::server(target).map_err(RunError::Server)?,
         };
         let world = World::new(store, Rc::clone(&self.suite.catalogue), script);

@@ -4,6 +4,7 @@ mod broken;
 mod cli;
 mod explore;
 mod lint;
+mod order;
 mod server;
 
 use oneseat::offline::{Options, Suite, Tally, runner};
