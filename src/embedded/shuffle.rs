@@ -35,7 +35,9 @@ pub fn shuffle(core: &mut Core, spec: &Spec, buffer: &mut Vec<u8>) {
     let mut parts = Vec::with_capacity(groups);
     for _ in 0..groups {
         let from = buffer.len() - reader.left();
-        (0..group).for_each(|_| drop(reader.token()));
+        for _ in 0..group {
+            reader.token();
+        }
         parts.push(from..buffer.len() - reader.left());
     }
     for last in (1..parts.len()).rev() {

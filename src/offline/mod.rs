@@ -9,6 +9,7 @@ mod language;
 pub mod link;
 pub mod lint;
 mod memory;
+mod rollback;
 pub mod runner;
 mod search;
 mod store;

@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::embedded::Reply;
 use crate::offline::language::Language;
 use crate::offline::link::{Link, Target};
+use crate::offline::rollback::{Rollback, Turns, rollbacks};
 use crate::offline::search::Coverage;
 use crate::offline::store::Store;
 use crate::offline::suite::{Suite, TestFile};
@@ -67,8 +68,11 @@ pub fn run(suite: &Suite, options: &Options, report: &mut dyn Write) -> Result<T
         runner.fail(&problem.to_string(), "lint", "no problem is found in the text")?;
     }
     for file in &suite.files {
-        for script in suite.catalogue.versions(&file.script) {
-            runner.run_file(file, script)?;
+        let versions = suite.catalogue.versions(&file.script);
+        let passed = versions.iter().map(|script| runner.run_file(file, script)).collect::<Result<Vec<_>, _>>()?;
+        for rollback in rollbacks(file, versions) {
+            let is_sound = |name: &str| rollback.versions(versions).all(|at| passed[at].contains(name));
+            runner.run_turns(file, &rollback, is_sound)?;
         }
     }
     match &options.server {
@@ -102,26 +106,48 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    /// Runs the tests of one file for one version of its script.
-    fn run_file(&mut self, file: &TestFile, script: &Script) -> Result<(), RunError> {
+    /// Runs the tests of one file for one version of its script, and answers the names of those that passed.
+    fn run_file(&mut self, file: &TestFile, script: &Script) -> Result<BTreeSet<String>, RunError> {
+        let mut passed = BTreeSet::new();
         let names = match self.names(file, script) {
             Ok(names) => names,
-            Err(message) => return self.fail(&message, &script.label(), "cannot be read"),
+            Err(message) => return self.fail(&message, &script.label(), "cannot be read").map(|()| passed),
         };
-        let mut passed = 0;
-        for (index, name) in names.iter().enumerate() {
+        for (index, name) in names.into_iter().enumerate() {
             if self.options.filter.as_ref().is_some_and(|part| !name.contains(part.as_str())) {
                 continue;
             }
-            match self.run_test(file, script, index)? {
-                Outcome::Passed => passed += 1,
+            match self.run_test(file, script, index, None)? {
+                Outcome::Passed => drop(passed.insert(name)),
                 Outcome::EmbeddedOnly => self.tally.embedded_only += 1,
-                Outcome::Failed(message) => self.fail(&message, &script.label(), name)?,
+                Outcome::Failed(message) => self.fail(&message, &script.label(), &name)?,
             }
         }
-        self.tally.passed += passed;
+        self.tally.passed += passed.len();
+        if !passed.is_empty() {
+            writeln!(self.report, "ok   {} {}: {} passed", file.label, script.label(), passed.len())?;
+        }
+        Ok(passed)
+    }
+
+    /// Runs those tests of one file that are sound with each version alone, for two versions in turns. They count as
+    /// tests only where they fail.
+    fn run_turns(
+        &mut self,
+        file: &TestFile,
+        rollback: &Rollback<'_>,
+        is_sound: impl Fn(&str) -> bool,
+    ) -> Result<(), RunError> {
+        let names = self.names(file, rollback.newer).unwrap_or_default();
+        let mut passed = 0;
+        for (index, name) in names.iter().enumerate().filter(|(_, name)| is_sound(name)) {
+            match self.run_test(file, rollback.newer, index, Some(rollback.turns))? {
+                Outcome::Failed(message) => self.fail(&rollback.explain(&message), &rollback.label(), name)?,
+                Outcome::Passed | Outcome::EmbeddedOnly => passed += 1,
+            }
+        }
         if passed > 0 {
-            writeln!(self.report, "ok   {} {}: {passed} passed", file.label, script.label())?;
+            writeln!(self.report, "ok   {} {}: {passed} in turns", file.label, rollback.label())?;
         }
         Ok(())
     }
@@ -131,12 +157,21 @@ impl Runner<'_> {
         Language::load(&Rc::new(RefCell::new(world)), &file.label, &file.text, self.options.seed)?.names()
     }
 
-    fn run_test(&mut self, file: &TestFile, script: &Script, index: usize) -> Result<Outcome, RunError> {
+    fn run_test(
+        &mut self,
+        file: &TestFile,
+        script: &Script,
+        index: usize,
+        turns: Option<Turns>,
+    ) -> Result<Outcome, RunError> {
         let store = match &self.options.server {
             None => Store::embedded(self.options.seed),
             Some(target) => Store::server(target).map_err(RunError::Server)?,
         };
-        let world = World::new(store, Rc::clone(&self.suite.catalogue), script);
+        let mut world = World::new(store, Rc::clone(&self.suite.catalogue), script);
+        if let Some(turns) = turns {
+            world.take_turns(turns);
+        }
         let world = Rc::new(RefCell::new(world));
         let language = Language::load(&world, &file.label, &file.text, self.options.seed);
         let outcome = language.and_then(|language| language.run(index));

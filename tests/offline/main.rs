@@ -5,6 +5,7 @@ mod cli;
 mod explore;
 mod lint;
 mod order;
+mod rollback;
 mod server;
 
 use oneseat::offline::{Options, Suite, Tally, runner};
