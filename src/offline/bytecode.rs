@@ -210,7 +210,8 @@ mod tests {
     use super::*;
 
     fn compiled(text: &str) -> Prototype {
-        let function = mlua::Lua::new().load(text).into_function().expect("the text is Lua");
+        let lua = mlua::Lua::new();
+        let function = lua.load(text).into_function().expect("the text is Lua");
         Prototype::read(&function.dump(false)).expect("the dump is of this format")
     }
 
