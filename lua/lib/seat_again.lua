@@ -18,7 +18,7 @@ local function seat_again(keys, seat, ticket, mine, now)
   redis.call('HDEL', keys.seat, c .. 'end', c .. 'displaced', c .. 'displaced_node', c .. 'displaced_reason')
   redis.call('HSET', keys.seat, c .. 'sid', mine.sid, c .. 'node', mine.node, c .. 'incarnation', mine.incarnation,
     c .. 'epoch', epoch, c .. 'number', number, c .. 'since', seat[c .. 'since'] or now,
-    c .. 'address', mine.address, c .. 'how', 'verified', c .. 'version', mine.version)
+    c .. 'address', mine.address, c .. 'how', step == 0 and seat[c .. 'how'] or 'verified', c .. 'version', mine.version)
   redis.call('PERSIST', keys.seat)
   if (tonumber(ticket[held .. '_number']) or 0) < tonumber(mine.number) then
     redis.call('HSET', keys.ticket, held, mine.token_digest, held .. '_number', mine.number, held .. '_ttl', mine.ttl_ms)

@@ -74,3 +74,48 @@ it('a login that comes after its time takes nothing', function()
     },
   }, 40)
 end)
+
+it('a seat that is held is not given away under deny, and its own ticket still resumes', function()
+  local deny = { policy = 'deny' }
+  -- A newcomer waits until the seat is free; whoever has the ticket that holds it does not.
+  local function login(n, node, token)
+    return function()
+      local before = f.holder()
+      local effects = f.login(n, node, token, deny)
+      if effects and before and f.holder() ~= before then
+        assert.is_true(effects.reply.json.resumed, 'a newcomer takes a seat that is held')
+      end
+      return effects
+    end
+  end
+  explored({
+    crash = f.die,
+    steps = {
+      { name = 'login of 1', by = 'n1', login(1, 'n1', 'aa') },
+      { name = 'a ticket', function() clock.advance(1); f.issue('bb') end },
+      { name = 'login of 2', by = 'n2', after = 'a ticket', login(2, 'n2', 'bb') },
+      { name = 'login of 3', by = 'n2', login(3, 'n2', 'aa') },
+      { name = '1 leaves', by = 'n1', after = 'login of 1', function() return f.close(1) end },
+      { name = 'logout of 1', by = 'n1', after = '1 leaves', function() return f.logout(1) end },
+    },
+  }, 100)
+end)
+
+it('the seats of two classes do not touch each other', function()
+  local phone = fleet{ memory = f.memory, class = 'phone' }
+  phone.issue('pp')
+  explore{
+    memory = f.memory,
+    check = function() f.check(); phone.check() end,
+    finally = function() f.settle(); phone.settle() end,
+    steps = {
+      { name = 'login of 1', function() return f.login(1, 'n1', 'aa') end },
+      { name = 'login of 2', function() return f.login(2, 'n2', 'aa') end },
+      { name = 'login of 3 by phone', function() return phone.login(3, 'n1', 'pp') end },
+      { name = 'login of 4 by phone', function() return phone.login(4, 'n2', 'pp') end },
+      { name = '1 falls silent', after = 'login of 1', function() return f.close(1) end },
+      { name = 'expiry of 1', after = '1 falls silent', function() return f.expire(1) end },
+      { name = 'kick of the phone', function() phone.kick('n1') end },
+    },
+  }
+end)

@@ -124,6 +124,14 @@ describe('a session that holds its seat', function()
     assert.equal(bind.number + 7, e.bind.number)
   end)
 
+  it('still has what it was answered at its login, should that be asked again (G12)', function()
+    local moved = { incarnation = '1700000009000' }
+    local resumed = login(2, 'aa')
+    assert.is_true(resumed.reply.json.resumed)
+    assert.equal('repaired', select(2, verify(2, 'aa', resumed.bind, moved)))
+    assert.equal(resumed.reply.body, login(2, 'aa', moved).reply.body)
+  end)
+
   it('never loses epoch, whatever epoch it believes in', function()
     local e = verify(1, 'aa', { number = bind.number, epoch = bind.epoch - 5 }, { incarnation = '1700000009000' })
     assert.equal(bind.epoch, e.bind.epoch)

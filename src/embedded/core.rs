@@ -80,6 +80,8 @@ pub struct Core {
     pub published: Option<Vec<(Vec<u8>, Vec<u8>)>>,
     /// State of the generator behind random picks.
     pub random: u64,
+    /// Replies to scripts whose order is open come shuffled.
+    pub shuffles: bool,
     pub run_id: String,
     /// Scripts that EVALSHA finds.
     pub cached_scripts: usize,
@@ -112,6 +114,7 @@ impl Core {
             mail: Vec::new(),
             published: capture_published.then(Vec::new),
             random: now_us | 1,
+            shuffles: false,
             run_id: sha1_smol::Sha1::from(now_us.to_le_bytes()).digest().to_string(),
             cached_scripts: 0,
             lua_bytes: 0,

@@ -18,6 +18,7 @@ use super::fault::Fault;
 use super::keyspace::Snapshot;
 use super::lua::host::{Host, Verdict};
 use super::reply::{Output, Reply, TokenReader};
+use super::shuffle;
 use super::spec::{Call, Handler, Outcome, Spec, flag};
 use super::table;
 
@@ -40,6 +41,9 @@ pub struct EngineOptions {
     pub count_lines: bool,
     /// Bytes of data past which writes are refused, as `maxmemory` of Redis; 0 for no limit.
     pub memory_bytes_max: u64,
+    /// Seed of the random picks, with which replies to scripts whose order Redis leaves open (SMEMBERS, HGETALL and
+    /// the like) come shuffled, too; none for the order in which they are stored.
+    pub shuffle_seed: Option<u64>,
 }
 
 impl Default for EngineOptions {
@@ -53,6 +57,7 @@ impl Default for EngineOptions {
             lua_bytes_max: 0,
             count_lines: false,
             memory_bytes_max: 0,
+            shuffle_seed: None,
         }
     }
 }
@@ -68,6 +73,10 @@ impl Engine {
     pub fn new(options: EngineOptions) -> Engine {
         let core = Rc::new(RefCell::new(Core::new(options.clock.clone(), options.capture_published)));
         core.borrow_mut().config.maxmemory = options.memory_bytes_max;
+        if let Some(seed) = options.shuffle_seed {
+            let mut core = core.borrow_mut();
+            (core.random, core.shuffles) = (shuffle::spread(seed), true);
+        }
         let host = Host::new(Rc::clone(&core), &options);
         Engine { core, host }
     }

@@ -172,6 +172,11 @@ impl<'a> TokenReader<'a> {
         TokenReader { rest: bytes }
     }
 
+    /// Bytes that are left.
+    pub fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     fn take_line(&mut self) -> &'a [u8] {
         let end = self.rest.iter().position(|byte| *byte == b'\r').unwrap_or(self.rest.len());
         let line = &self.rest[..end];

@@ -148,6 +148,7 @@ fn portable(options: &EngineOptions) -> impl FnOnce() -> EngineOptions + Send + 
         lua_bytes_max,
         count_lines,
         memory_bytes_max,
+        shuffle_seed,
     } = options;
     move || EngineOptions {
         clock: EngineClock::System,
@@ -158,6 +159,7 @@ fn portable(options: &EngineOptions) -> impl FnOnce() -> EngineOptions + Send + 
         lua_bytes_max,
         count_lines,
         memory_bytes_max,
+        shuffle_seed,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::offline::claim::Claim;
 use crate::offline::link::Target;
 use crate::offline::reach::Reach;
+use crate::offline::rollback::Turns;
 use crate::offline::suite::TestFile;
 use crate::script::tree::Tree;
 
@@ -39,6 +40,8 @@ pub struct Job {
     /// Position of the file in the suite.
     pub file: usize,
     pub version: u32,
+    /// Another version that takes turns with it.
+    pub turns: Option<Turns>,
     /// Tests before this position are left out: they have run.
     pub from: usize,
 }

@@ -7,6 +7,7 @@
 //! in this process or in children, a `worker` runs each test in a `world` with the words of `language`, and what it
 //! tells becomes `record`s, verdicts, [`coverage`] and reports.
 
+mod bytecode;
 mod child;
 mod chunk;
 mod claim;
@@ -16,6 +17,7 @@ mod explore;
 pub mod junit;
 mod language;
 pub mod link;
+pub mod lint;
 mod memory;
 pub mod message;
 pub mod place;
@@ -24,12 +26,14 @@ mod pulse;
 mod reach;
 pub mod record;
 mod report;
+mod rollback;
 pub mod runner;
 mod search;
 mod store;
 pub mod suite;
 mod table;
 mod trace;
+mod usage;
 pub mod verdict;
 pub mod worker;
 mod world;

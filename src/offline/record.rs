@@ -19,6 +19,8 @@ pub struct Record {
     pub tests: Vec<Test>,
     pub verdicts: Vec<Verdict>,
     pub reach: Reach,
+    /// Tests that passed with two versions in turns.
+    pub in_turns: usize,
     /// Position of the test that runs.
     running: Option<usize>,
     over: bool,
@@ -28,7 +30,7 @@ impl Record {
     /// Nothing has run yet.
     pub fn new(job: Job, file: String, script: String) -> Self {
         let (tests, verdicts) = (Vec::new(), Vec::new());
-        Self { job, file, script, tests, verdicts, reach: Reach::default(), running: None, over: false }
+        Self { job, file, script, tests, verdicts, reach: Reach::default(), in_turns: 0, running: None, over: false }
     }
 
     /// Whether there is nothing more to do.
@@ -71,6 +73,11 @@ impl Record {
 
     fn judge(&mut self, outcome: Outcome, took: Duration) {
         let Some(test) = self.running.take().and_then(|index| self.tests.get(index)) else { return };
+        if self.job.turns.is_some() && outcome == Outcome::Passed {
+            // It is no test of its own, as long as nothing is wrong.
+            self.in_turns += 1;
+            return;
+        }
         let (line, name) = (test.line, test.name.clone());
         self.verdicts.push(Verdict { line, name, outcome, took, ..self.blank() });
     }

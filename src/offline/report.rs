@@ -15,6 +15,9 @@ pub fn record(out: &mut dyn Write, record: &Record) -> io::Result<()> {
     if passed > 0 {
         writeln!(out, "ok   {} {}: {passed} passed", record.file, record.script)?;
     }
+    if record.in_turns > 0 {
+        writeln!(out, "ok   {} {}: {} in turns", record.file, record.script, record.in_turns)?;
+    }
     Ok(())
 }
 

@@ -17,12 +17,14 @@ use crate::offline::pool::{Crew, Executor, Note, run_here};
 use crate::offline::reach::Reach;
 use crate::offline::record::Record;
 use crate::offline::report;
+use crate::offline::rollback::{self, Turns};
 use crate::offline::search::Explored;
 use crate::offline::store::Store;
 use crate::offline::suite::{Suite, TestFile};
 use crate::offline::verdict::Verdict;
 use crate::offline::worker::Worker;
 use crate::script::catalogue::Script;
+use crate::script::problem::Problem;
 
 /// What to run and where.
 #[derive(Clone, Debug)]
@@ -192,7 +194,7 @@ impl Order {
 fn execute(suite: &Suite, options: &Options, hear: &mut dyn FnMut(Note) -> io::Result<()>) -> io::Result<()> {
     let (filter, server) = (options.filter.clone(), options.server.clone());
     let terms = Terms { filter, seed: options.seed, server };
-    let (records, files) = (records(suite), suite.files.clone());
+    let (records, files) = (records(suite, options.server.is_none()), suite.files.clone());
     match &options.executor {
         Executor::InProcess => {
             run_here(&Worker { catalogue: Rc::clone(&suite.catalogue), files, terms }, records, hear)
@@ -207,14 +209,20 @@ fn execute(suite: &Suite, options: &Options, hear: &mut dyn FnMut(Note) -> io::R
     }
 }
 
-/// One job for every file and every version that it runs for.
-fn records(suite: &Suite) -> Vec<Record> {
+/// One job for every file and every version that it runs for, and, on the engine alone, for versions in turns.
+fn records(suite: &Suite, on_engine: bool) -> Vec<Record> {
     let of_file = |(position, file): (usize, &TestFile)| {
         let record = |version: &u32| {
-            let (job, script) = (Job { file: position, version: *version, from: 0 }, &file.script);
+            let (job, script) = (Job { file: position, version: *version, turns: None, from: 0 }, &file.script);
             Record::new(job, file.source.label.clone(), format!("{script}@{version}"))
         };
-        file.versions.iter().map(record).collect::<Vec<_>>()
+        let in_turns = |turns: Turns| {
+            let job = Job { file: position, version: turns.newer(), turns: Some(turns), from: 0 };
+            Record::new(job, file.source.label.clone(), turns.label(&file.script))
+        };
+        let turns = rollback::turns(file, suite.catalogue.versions(&file.script));
+        let turns = turns.into_iter().filter(|_| on_engine).map(in_turns);
+        file.versions.iter().map(record).chain(turns).collect::<Vec<_>>()
     };
     suite.files.iter().enumerate().flat_map(of_file).collect()
 }
@@ -223,6 +231,7 @@ fn records(suite: &Suite) -> Vec<Record> {
 fn judge(suite: &Suite, options: &Options, records: Vec<Record>, out: &mut dyn Write) -> Result<Results, RunError> {
     let mut reach = Reach::default();
     let (mut verdicts, mut late) = (Vec::new(), unclaimed(suite, &records));
+    late.extend(suite.problems.iter().map(of_problem));
     for record in records {
         verdicts.extend(record.verdicts);
         reach.add(record.reach);
@@ -234,6 +243,18 @@ fn judge(suite: &Suite, options: &Options, records: Vec<Record>, out: &mut dyn W
     late.iter().try_for_each(|verdict| report::failure(out, verdict))?;
     verdicts.extend(late);
     Ok(Results { verdicts, coverage, explored: reach.explored, seed: options.seed })
+}
+
+/// What the lint says, as a test that failed.
+fn of_problem(problem: &Problem) -> Verdict {
+    Verdict {
+        file: problem.file.clone(),
+        line: problem.line,
+        script: "lint".to_owned(),
+        name: "no problem is found in the text".to_owned(),
+        outcome: Outcome::Failed(problem.to_string()),
+        took: Duration::ZERO,
+    }
 }
 
 /// Tests that claim no version that there is.

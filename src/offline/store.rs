@@ -31,8 +31,8 @@ pub enum Store {
 }
 
 impl Store {
-    /// An engine of its own.
-    pub fn embedded() -> Self {
+    /// An engine of its own, whose replies to scripts come in an order that the seed decides where Redis leaves it open.
+    pub fn embedded(seed: u64) -> Self {
         let clock = Rc::new(Cell::new(START_MS * 1000));
         let engine = Engine::new(EngineOptions {
             clock: EngineClock::Manual(Rc::clone(&clock)),
@@ -43,6 +43,7 @@ impl Store {
             lua_bytes_max: LUA_BYTES_MAX,
             count_lines: true,
             memory_bytes_max: DATA_BYTES_MAX,
+            shuffle_seed: Some(seed),
         });
         Self::Embedded { engine: Box::new(engine), clock }
     }

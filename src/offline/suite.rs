@@ -11,8 +11,10 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::offline::lint;
 use crate::offline::place::Place;
 use crate::script::catalogue::{Catalogue, CatalogueError};
+use crate::script::problem::Problem;
 use crate::script::tree::Tree;
 
 pub use crate::script::tree::TEST_FILES;
@@ -58,6 +60,8 @@ pub struct Suite {
     pub files: Vec<TestFile>,
     /// Names and versions whose effects and lines the tests have to reach.
     pub judged: BTreeSet<(String, u32)>,
+    /// What the lint says against the scripts.
+    pub problems: Vec<Problem>,
 }
 
 impl Suite {
@@ -149,7 +153,8 @@ impl Layers<'_> {
         if files.is_empty() {
             return Err(SuiteError::Empty(self.upper.label("")));
         }
-        Ok(Suite { catalogue: Rc::new(self.catalogue), tree: self.tree, files, judged })
+        let problems = lint::check_all(&self.tree, &self.catalogue);
+        Ok(Suite { catalogue: Rc::new(self.catalogue), tree: self.tree, files, judged, problems })
     }
 
     /// The test files of a script, and those that they lie over. Its own run for every version, the others for what they

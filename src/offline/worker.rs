@@ -17,6 +17,7 @@ use crate::offline::link::Target;
 use crate::offline::message::{Event, Job, Outcome, PROTOCOL, Setup, Terms, Test};
 use crate::offline::pulse::{Pulse, Sink};
 use crate::offline::reach::Reach;
+use crate::offline::rollback::Turns;
 use crate::offline::store::Store;
 use crate::offline::suite::{TestFile, Text};
 use crate::offline::world::World;
@@ -37,13 +38,16 @@ impl Worker {
         let Some((file, script)) = found else {
             return sink(Event::Unreadable { message: format!("there is no {job:?}") });
         };
-        match self.wanted(file, &script, sink) {
+        match self.wanted(file, &script, job, sink) {
             Ok((tests, wanted)) => {
                 sink(Event::Listed { tests });
                 for index in wanted.into_iter().filter(|index| *index >= job.from) {
                     sink(Event::Started { index });
                     let start = Instant::now();
-                    let (outcome, reach) = self.run_test(file, &script, index, sink);
+                    let (outcome, reach) = match job.turns {
+                        None => self.run_test(file, &script, index, sink),
+                        Some(turns) => (self.run_in_turns(file, &script, index, turns, sink), Reach::default()),
+                    };
                     sink(Event::Ended { outcome, took_us: start.elapsed().as_micros() as u64, reach });
                 }
                 sink(Event::Done);
@@ -57,22 +61,32 @@ impl Worker {
     }
 
     /// All tests of a file, and the positions of those that have to run.
-    fn wanted(&self, file: &TestFile, script: &Script, sink: &Sink) -> Result<(Vec<Test>, Vec<usize>), String> {
+    fn wanted(
+        &self,
+        file: &TestFile,
+        script: &Script,
+        job: Job,
+        sink: &Sink,
+    ) -> Result<(Vec<Test>, Vec<usize>), String> {
         let tests = self.tests(&file.source, script, sink)?;
         let mut restated = BTreeSet::new();
         for text in &file.replaced_by {
             restated.extend(self.tests(text, script, sink)?.into_iter().map(|test| test.name));
         }
+        let is_claimed = |test: &Test| match job.turns {
+            None => test.claim.holds(job.version),
+            Some(turns) => test.claim.holds(turns.next) && test.claim.holds(turns.then),
+        };
         let is_wanted = |test: &Test| {
             let is_asked_for = self.terms.filter.as_ref().is_none_or(|part| test.name.contains(part.as_str()));
-            is_asked_for && test.claim.holds(script.version()) && !restated.contains(&test.name)
+            is_asked_for && is_claimed(test) && !restated.contains(&test.name)
         };
         let wanted = tests.iter().enumerate().filter(|(_, test)| is_wanted(test)).map(|(index, _)| index).collect();
         Ok((tests, wanted))
     }
 
     fn tests(&self, source: &Text, script: &Script, sink: &Sink) -> Result<Vec<Test>, String> {
-        let world = self.world(Store::embedded(), script, sink);
+        let world = self.world(Store::embedded(self.terms.seed), script, sink);
         Language::load(&world, &source.label, &source.text, self.terms.seed)?.tests()
     }
 
@@ -84,7 +98,7 @@ impl Worker {
 
     /// Runs a test on the embedded store and, where a server is named and the test sets no clock, there too.
     fn run_test(&self, file: &TestFile, script: &Script, index: usize, sink: &Sink) -> (Outcome, Reach) {
-        let world = self.world(Store::embedded(), script, sink);
+        let world = self.world(Store::embedded(self.terms.seed), script, sink);
         let result = self.attempt(&world, &file.source, index);
         let reach = world.borrow_mut().reach();
         let outcome = match (result, &self.terms.server) {
@@ -97,6 +111,22 @@ impl Worker {
             },
         };
         (outcome, reach)
+    }
+
+    /// Runs a test with two versions in turns. It says something only where it passes with each of them alone.
+    fn run_in_turns(&self, file: &TestFile, script: &Script, index: usize, turns: Turns, sink: &Sink) -> Outcome {
+        let world = self.world(Store::embedded(self.terms.seed), script, sink);
+        world.borrow_mut().take_turns(turns);
+        let Err(message) = self.attempt(&world, &file.source, index) else { return Outcome::Passed };
+        let passes_alone = |version: u32| {
+            let Some(script) = self.script(&file.script, version) else { return false };
+            let world = self.world(Store::embedded(self.terms.seed), &script, sink);
+            self.attempt(&world, &file.source, index).is_ok()
+        };
+        match passes_alone(turns.next) && passes_alone(turns.then) {
+            true => Outcome::Failed(turns.explain(&file.script, &message)),
+            false => Outcome::Passed,
+        }
     }
 
     fn attempt(&self, world: &Rc<RefCell<World>>, source: &Text, index: usize) -> Result<(), String> {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::embedded::{Engine, Moment, Reply, Snapshot};
 use crate::offline::pulse::Pulse;
 use crate::offline::reach::Reach;
+use crate::offline::rollback::Turns;
 use crate::offline::search::Explored;
 use crate::offline::store::Store;
 use crate::offline::trace::Trace;
@@ -57,6 +58,8 @@ pub struct World {
     script: String,
     /// Its version that runs; other scripts run in their active one.
     version: u32,
+    /// The versions that the next calls run, where two take turns.
+    turns: Option<Turns>,
     defaults: BTreeMap<&'static str, String>,
     /// Digests of the scripts that this store has.
     loaded: HashSet<String>,
@@ -76,6 +79,7 @@ pub struct World {
 /// All of a world that the steps of an exploration change.
 pub struct Saved {
     moment: Moment,
+    turns: Option<Turns>,
 }
 
 impl World {
@@ -87,6 +91,7 @@ impl World {
             catalogue,
             script: script.name().to_owned(),
             version: script.version(),
+            turns: None,
             defaults,
             loaded: HashSet::new(),
             seen: BTreeMap::new(),
@@ -162,7 +167,14 @@ impl World {
             return Err(format!("there is no {}@{version}; there is {}", self.script, known.join(", ")));
         }
         self.version = version;
+        self.turns = None;
         Ok(())
+    }
+
+    /// Lets two versions of the tested script take turns, call by call, until the test chooses one.
+    pub fn take_turns(&mut self, turns: Turns) {
+        self.version = turns.next;
+        self.turns = Some(turns);
     }
 
     /// Sets what is added to every call that does not say otherwise.
@@ -183,11 +195,13 @@ impl World {
 
     /// A copy to come back to, which only the embedded store can give.
     pub fn save(&mut self) -> Result<Saved, String> {
-        Ok(Saved { moment: self.engine("explored")?.moment() })
+        let turns = self.turns;
+        Ok(Saved { moment: self.engine("explored")?.moment(), turns })
     }
 
     /// Goes back to a copy.
     pub fn return_to(&mut self, saved: &Saved) {
+        self.turns = saved.turns;
         if let Some(engine) = self.store.engine() {
             engine.return_to(&saved.moment);
         }
@@ -195,7 +209,8 @@ impl World {
 
     /// A digest of what a copy would hold; 0 on a server.
     pub fn digest(&mut self) -> u64 {
-        self.store.engine().map_or(0, |engine| engine.digest_of_moment())
+        let turn = self.turns.map_or(0, |turns| u64::from(turns.next));
+        self.store.engine().map_or(0, |engine| engine.digest_of_moment().wrapping_add(turn))
     }
 
     /// Puts a copy of all keys aside and answers its name, which is a digest of them.
@@ -242,6 +257,9 @@ impl World {
     /// Runs a script with arguments by name and answers its effects.
     pub fn run(&mut self, name: &str, given: &[(String, String)]) -> Result<Vec<Effect>, String> {
         self.pulse.beat();
+        if let Some(turns) = self.turns.as_mut().filter(|_| name == self.script) {
+            self.version = turns.take();
+        }
         let script = self.find(name)?;
         let uid = given.iter().find(|(word, _)| word == Argument::Uid.word()).map_or("", |(_, value)| value);
         if script.needs_uid() && uid.is_empty() {

@@ -83,6 +83,11 @@ impl Bundle {
         }
     }
 
+    /// Whether a file is part of it.
+    pub fn has(&self, label: &str) -> bool {
+        self.parts.iter().any(|part| part.label == label)
+    }
+
     /// The file of the script itself.
     pub fn label(&self) -> &str {
         self.parts.last().map_or("", |part| &part.label)

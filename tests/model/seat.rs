@@ -359,7 +359,8 @@ fn seat_again(seat: &mut Seat, claim: &Claim, rank: Rank, ttl_ms: u64) {
     let Claim { sid, node, incarnation, token, rank: (number, _), .. } = *claim;
     seat.ended.forget(sid);
     (seat.end, seat.displaced) = (None, None);
-    seat.last = Some(Holder { sid, node, incarnation, number: rank.0, epoch: rank.1, resumed: false });
+    let resumed = seat.last.as_ref().is_some_and(|last| last.sid == sid && last.resumed);
+    seat.last = Some(Holder { sid, node, incarnation, number: rank.0, epoch: rank.1, resumed });
     if seat.held.as_ref().is_none_or(|held| held.number < number) {
         seat.held = Some(Ticket { token, number, ttl_ms, until: None });
     }

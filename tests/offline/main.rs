@@ -5,8 +5,11 @@ mod claim;
 mod cli;
 mod coverage;
 mod explore;
+mod lint;
+mod order;
 mod overlay;
 mod report;
+mod rollback;
 mod server;
 mod watchdog;
 

@@ -146,7 +146,9 @@ fn a_worker_ends_with_its_runner_even_amid_an_operation_that_nothing_interrupts(
         .spawn()
         .expect("the binary runs");
     let mut input = process.stdin.take().expect("it is piped");
-    for line in [serde_json::to_string(&setup), serde_json::to_string(&Job { file: 0, version: 1, from: 0 })] {
+    for line in
+        [serde_json::to_string(&setup), serde_json::to_string(&Job { file: 0, version: 1, turns: None, from: 0 })]
+    {
         writeln!(input, "{}", line.expect("it is JSON")).expect("it reads");
     }
     let output = BufReader::new(process.stdout.take().expect("it is piped"));

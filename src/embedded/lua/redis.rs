@@ -15,6 +15,7 @@ use crate::embedded::fault::Fault;
 use crate::embedded::number;
 use crate::embedded::reply::{Output, TokenReader};
 use crate::embedded::resp::ArgList;
+use crate::embedded::shuffle;
 use crate::embedded::spec::{Outcome, Spec, flag};
 
 /// What the functions of the table share.
@@ -99,6 +100,9 @@ fn run_from_script(core: &mut Core, args: &[&[u8]], out: &mut Output) -> Outcome
         if spec.has(flag::WRITE) {
             core.script.wrote = true;
             core.script.ignores_memory = true;
+        }
+        if core.shuffles {
+            shuffle::shuffle(core, spec, &mut out.buffer);
         }
         outcome
     });
