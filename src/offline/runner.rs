@@ -81,7 +81,7 @@ pub struct Tally {
 pub struct Results {
     /// Every test for every version, in the order of the files.
     pub verdicts: Vec<Verdict>,
-    /// What the tests reached of the judged scripts; none for a part of the tests.
+    /// What the tests reached of the judged scripts; none for a part of the tests, or where no script compiles.
     pub coverage: Option<Coverage>,
     /// What explorations covered.
     pub explored: Explored,
@@ -237,6 +237,8 @@ fn judge(suite: &Suite, options: &Options, records: Vec<Record>, out: &mut dyn W
         reach.add(record.reach);
     }
     let coverage = options.filter.is_none().then(|| Coverage::of(judged(suite), &reach));
+    // Scripts of which none compiles have no lines to speak of.
+    let coverage = coverage.filter(|coverage| coverage.lines() > 0);
     if options.filter.is_none() {
         late.extend(unseen(suite, &reach, &verdicts));
     }

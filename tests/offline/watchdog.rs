@@ -107,6 +107,7 @@ fn loops_memory_and_syntax_are_told_with_their_lines() {
         ),
         ("", "it('a', function()\n  local x = = 1\nend)", "FAIL lua/echo/test.lua:2 echo@1: cannot be read\n"),
         ("redis.call('NOSUCH')", runs, "lua/echo/v1.lua:11: "),
+        ("local x = = 1", runs, "lua/echo/v1.lua:11: unexpected symbol near '='"),
     ] {
         let (tally, report) = run_in_children(body, test, LONG);
         assert_eq!((tally.passed, tally.failed), (1, 1), "{body} {test}: {report}");
