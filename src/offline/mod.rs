@@ -40,5 +40,5 @@ mod world;
 
 pub use link::Target;
 pub use pool::Executor;
-pub use runner::{Options, Proof, Results, RunError, Tally};
+pub use runner::{Options, Results, RunError, Tally};
 pub use suite::{Suite, SuiteError};

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use thiserror::Error;
 
 use crate::embedded::Reply;
@@ -106,28 +105,6 @@ impl Results {
     pub fn coverage_percent(&self) -> Option<f64> {
         self.coverage.as_ref().map(Coverage::percent)
     }
-}
-
-/// What a run proves of the scripts, to be kept with them.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Proof {
-    pub passed: usize,
-    pub failed: usize,
-    /// Tests that set the clock and so say nothing about a server.
-    pub embedded_only: usize,
-    /// How many of a hundred lines ran; none where only a part of the tests did.
-    pub coverage_percent: Option<f64>,
-    /// The report that people read.
-    pub report: String,
-}
-
-/// Runs a suite and answers with the numbers and the report.
-pub fn prove(suite: &Suite, options: &Options) -> Result<Proof, RunError> {
-    let mut report = Vec::new();
-    let results = run(suite, options, &mut report)?;
-    let Tally { passed, failed, embedded_only } = results.tally();
-    let report = String::from_utf8_lossy(&report).into_owned();
-    Ok(Proof { passed, failed, embedded_only, coverage_percent: results.coverage_percent(), report })
 }
 
 /// Runs a suite and writes a report, whose last line has the numbers.

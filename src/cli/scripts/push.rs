@@ -13,8 +13,7 @@ use crate::cli::output::{self, moment, printable};
 use crate::cli::progress::Progress;
 use crate::error::{Exit, Fatal};
 use crate::offline::place::Place;
-use crate::offline::pool::Executor;
-use crate::offline::{Options, Suite, runner};
+use crate::offline::{Executor, Options, Suite, runner};
 use crate::script::Argument;
 use crate::script::active::LIFECYCLE;
 use crate::script::catalogue::Script;
@@ -68,9 +67,8 @@ fn check_helpers(lower: &Tree, upper: &Tree) -> Result<(), Fatal> {
 /// Runs the tests, in processes of their own; a version with one that fails is not pushed.
 fn test(suite: &Suite, script: &Script, shared: &Shared) -> Result<TestResult, Fatal> {
     let cannot = |error: &dyn std::fmt::Display| Fatal::new(Exit::Failed, format!("the tests cannot be run: {error}"));
-    let program = std::env::current_exe().map_err(|error| cannot(&error))?;
-    let at_once = std::thread::available_parallelism().map_or(1, Into::into);
-    let options = Options { executor: Executor::Children { program, at_once }, ..Options::default() };
+    let executor = Executor::children().map_err(|error| cannot(&error))?;
+    let options = Options { executor, ..Options::default() };
     let (mut report, mut progress) = (Vec::new(), Progress::new());
     let results = runner::run_heard(suite, &options, &mut report, &mut |note| progress.hear(note))
         .map_err(|error| cannot(&error))?;
