@@ -45,14 +45,14 @@ impl Turns {
     }
 }
 
-/// All runs for a file: each pair of neighbours of which it runs for one, the newer and then the older one first.
+/// All runs for a file: each version that it runs for with the one before, the newer and then the older one first.
 /// Explorations are left out: what they add is orders, which would be explored several times over.
 pub fn turns(file: &TestFile, versions: &[Arc<Script>]) -> Vec<Turns> {
     if file.source.label.ends_with("/explore.lua") {
         return Vec::new();
     }
     let numbers: Vec<_> = versions.iter().map(|script| script.version()).collect();
-    let pairs = numbers.windows(2).filter(|pair| pair.iter().any(|version| file.versions.contains(version)));
+    let pairs = numbers.windows(2).filter(|pair| file.versions.contains(&pair[1]));
     let both_ways = |pair: &[u32]| [Turns { next: pair[1], then: pair[0] }, Turns { next: pair[0], then: pair[1] }];
     pairs.flat_map(both_ways).collect()
 }

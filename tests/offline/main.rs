@@ -41,9 +41,16 @@ fn run_echo(body: &str, test: &str) -> (Tally, String) {
 }
 
 fn run(files: &[(&str, &str)], options: &Options) -> (Tally, String) {
-    let suite = Suite::from_tree(&Tree::of(files.iter().copied()), None).expect("the scripts are well-formed");
+    run_suite(&suite_of(files), options)
+}
+
+fn suite_of(files: &[(&str, &str)]) -> Suite {
+    Suite::from_tree(&Tree::of(files.iter().copied()), None).expect("the scripts are well-formed")
+}
+
+fn run_suite(suite: &Suite, options: &Options) -> (Tally, String) {
     let mut report = Vec::new();
-    let tally = runner::run(&suite, options, &mut report).expect("the run goes on").tally();
+    let tally = runner::run(suite, options, &mut report).expect("the run goes on").tally();
     (tally, String::from_utf8(report).expect("reports are text"))
 }
 

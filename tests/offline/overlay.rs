@@ -56,7 +56,8 @@ fn a_folder_with_one_new_version_and_its_test_is_enough() {
         assert_eq!(output.status.code(), Some(0), "{path}: {output:?}");
         assert!(report.contains("ok   mine/count/test.lua count@2: 1 passed\n"), "{report}");
         assert!(report.contains("ok   lua/count/test.lua count@2: "), "the built-in tests count too: {report}");
-        assert!(!report.contains("count@1") && !report.contains("login"), "nothing else was brought: {report}");
+        assert!(report.contains("count@1/2: "), "and hold for both versions in turns: {report}");
+        assert!(!report.contains("count@1:") && !report.contains("login"), "nothing else was brought: {report}");
     }
 }
 
