@@ -6,6 +6,10 @@
 //! Follow one run: [`suite`] finds files and versions, [`runner`] makes jobs of them, [`pool`] has them done by workers
 //! in this process or in children, a `worker` runs each test in a `world` with the words of `language`, and what it
 //! tells becomes `record`s, verdicts, [`coverage`] and reports.
+//!
+//! `search` knows orders and nothing else; `explore` plays them on the store of a test, whose notes `memory` copies;
+//! `fleet.lua` plays the nodes. `rollback` lets two versions take turns. `lint` judges what `usage` finds in the
+//! `bytecode` of scripts, without running them.
 
 mod bytecode;
 mod child;
