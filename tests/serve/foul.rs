@@ -12,7 +12,8 @@ on_both_stores!(
     effects_of_a_wrong_shape_cost_one_login,
     a_giant_reply_costs_one_login,
     a_key_that_was_not_declared_is_found_before_it_is_pushed,
-    a_script_that_asks_for_what_is_forbidden_costs_one_login,
+    what_is_forbidden_is_found_before_it_is_pushed,
+    a_command_that_fails_costs_one_login,
 );
 
 /// The user with whom the bad versions behave badly; the tests of `login` know nobody of that name.
@@ -109,9 +110,23 @@ fn a_key_that_was_not_declared_is_found_before_it_is_pushed(store: StoreKind) {
     server.assert_serves(1001);
 }
 
-fn a_script_that_asks_for_what_is_forbidden_costs_one_login(store: StoreKind) {
-    let code = "redis.call('SUBSCRIBE', 'a')";
-    let (server, mut bystander) = with_foul(Setup::new(store), code);
+/// Also where no test goes: the lint reads every line.
+fn what_is_forbidden_is_found_before_it_is_pushed(store: StoreKind) {
+    let server = Setup::new(store).start();
+    for code in
+        ["redis.call('SUBSCRIBE', 'a')", "redis.call('FLUSHALL')", "leaked = uid", "os.execute('ls')", "math.random()"]
+    {
+        let rules = Rules::new();
+        let path = rules.login(2, &format!("if uid == '{VICTIM}' then\n{code}\nend"));
+        let errors = server.scripts(&["push", &path]).refused(1);
+        let place = format!("login/v2.lua:{} lint: ", line_of_code());
+        assert!(errors.contains(&place), "{code}: {errors}");
+    }
+    server.assert_serves(1001);
+}
+
+fn a_command_that_fails_costs_one_login(store: StoreKind) {
+    let (server, mut bystander) = with_foul(Setup::new(store), "redis.call('INCR', seat_key)");
     assert_eq!(log_in_victim(&server)["error"], 1100);
     assert_survived(&server, &mut bystander, &format!("login/v2.lua:{}", line_of_code()));
 }

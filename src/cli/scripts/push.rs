@@ -19,7 +19,7 @@ use crate::script::active::LIFECYCLE;
 use crate::script::catalogue::Script;
 use crate::script::follow::push_arguments;
 use crate::script::release::TestResult;
-use crate::script::tree::Tree;
+use crate::script::tree::{TEST_FILES, Tree};
 
 /// Tests a file and keeps it for the fleet.
 pub fn run(file: &Path, who: String, shared: &Shared) -> Result<Exit, Fatal> {
@@ -35,7 +35,7 @@ pub fn run(file: &Path, who: String, shared: &Shared) -> Result<Exit, Fatal> {
     }
     let store = Store::open(shared)?;
     let lower = store.tree(&store.fleet()?)?;
-    let upper = place.read().map_err(|error| unreadable(error.to_string()))?;
+    let upper = only(&place.read().map_err(|error| unreadable(error.to_string()))?, &name, version);
     check_helpers(&lower, &upper)?;
     let suite =
         Suite::overlay(&lower, &upper, Some(&name), Some(version)).map_err(|error| unreadable(error.to_string()))?;
@@ -48,6 +48,15 @@ pub fn run(file: &Path, who: String, shared: &Shared) -> Result<Exit, Fatal> {
         suite.tree.tests_of(&name).map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
     let answer = store.ask("push", push_arguments(script, tests, result.clone()).with(Argument::Who, who))?;
     conclude(&answer, script, &result, shared)
+}
+
+/// What belongs to one version: other versions in the folder may be half written, and are not pushed.
+fn only(upper: &Tree, name: &str, version: u32) -> Tree {
+    let own = format!("{name}/v{version}.lua");
+    let is_wanted =
+        |path: &str| path == own || path.starts_with("lib/") || TEST_FILES.iter().any(|file| path.ends_with(file));
+    let label = upper.label("");
+    Tree::labelled(label.trim_end_matches('/'), upper.files().filter(|(path, _)| is_wanted(path)))
 }
 
 /// Two texts under one name would make one of them unreadable for the other's scripts.
