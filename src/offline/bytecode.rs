@@ -39,8 +39,12 @@ pub enum Operation {
     VarArg,
     /// Puts something into register `a` of which nothing is known.
     Assign,
-    /// Changes no register.
+    /// Compares, and skips the jump behind it or takes it at once.
     Test,
+    /// As `Test`, and may put the value into register `a`.
+    TestSet,
+    /// Ends the lives of locals that closures took along.
+    Close,
 }
 
 /// One instruction with its operands; `bx` is what `b` and `c` are together.
@@ -80,8 +84,9 @@ impl Prototype {
     /// Reads a dumped function with all that are inside it.
     pub fn read(dump: &[u8]) -> Option<Self> {
         let mut reader = Reader { rest: dump.strip_prefix(SIGNATURE)? };
-        // Little-endian, four bytes for int, eight for size_t, four for an instruction, eight for a float.
-        (reader.take(6)? == [1, 4, 8, 4, 8, 0]).then(|| reader.function()).flatten()
+        // Order of bytes; sizes of int, size_t, instruction and number; whether numbers are integers.
+        let form = [u8::from(cfg!(target_endian = "little")), 4, size_of::<usize>() as u8, 4, 8, 0];
+        (reader.take(form.len())? == form).then(|| reader.function()).flatten()
     }
 
     /// Name of the local in a register, while instruction `at` runs.
@@ -126,12 +131,12 @@ impl<'a> Reader<'a> {
 
     fn int(&mut self) -> Option<usize> {
         let bytes = self.take(4)?.try_into().ok()?;
-        usize::try_from(i32::from_le_bytes(bytes)).ok()
+        usize::try_from(i32::from_ne_bytes(bytes)).ok()
     }
 
     /// A text, which ends in a zero byte; one of length 0 is absent.
     fn string(&mut self) -> Option<String> {
-        let length = usize::try_from(u64::from_le_bytes(self.take(8)?.try_into().ok()?)).ok()?;
+        let length = usize::from_ne_bytes(self.take(size_of::<usize>())?.try_into().ok()?);
         let bytes = self.take(length)?;
         Some(String::from_utf8_lossy(bytes.strip_suffix(b"\0").unwrap_or(bytes)).into_owned())
     }
@@ -148,7 +153,7 @@ impl<'a> Reader<'a> {
         let upvalue_count = usize::from(self.byte()?);
         // Parameters, whether it takes more, registers.
         self.take(3)?;
-        let words = self.list(|reader| Some(u32::from_le_bytes(reader.take(4)?.try_into().ok()?)))?;
+        let words = self.list(|reader| Some(u32::from_ne_bytes(reader.take(4)?.try_into().ok()?)))?;
         let constants = self.list(Self::constant)?;
         let inner = self.list(Self::function)?;
         let lines = self.list(Self::int)?;
@@ -200,7 +205,9 @@ fn operation(code: usize) -> Operation {
         34 => Operation::SetList,
         36 => Operation::Closure,
         37 => Operation::VarArg,
-        23..=26 | 35 => Operation::Test,
+        23..=26 => Operation::Test,
+        27 => Operation::TestSet,
+        35 => Operation::Close,
         _ => Operation::Assign,
     }
 }

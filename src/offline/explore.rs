@@ -11,7 +11,7 @@ use mlua::{Function, Lua, Table};
 
 use crate::offline::language::{CHUNK, Shared, located, message_of};
 use crate::offline::memory::Kept;
-use crate::offline::search::{self, Event, Explored, Failure, Plan, Played, STEPS_MAX, Stage, Step};
+use crate::offline::search::{self, Event, Explored, Plan, Played, STEPS_MAX, Stage, Step};
 use crate::offline::world::Saved;
 
 const LANGUAGE: [&str; 2] = [include_str!("explore.lua"), include_str!("fleet.lua")];
@@ -36,15 +36,18 @@ fn run(lua: &Lua, world: &Shared, spent: &Rc<Cell<u64>>, given: &Table) -> Resul
         None => search::search(&mut theatre, &plan),
         Some(order) => search::replay(&mut theatre, &plan, &parse_order(&plan, &order)?),
     };
-    let outcome = outcome.map_err(|failure| {
-        let again = theatre.return_to(&start).map(|()| search::replay(&mut theatre, &plan, &failure.order));
-        let is_real = matches!(&again, Ok(Err(again)) if again.order == failure.order);
-        describe(&plan, &failure, is_real)
+    let outcome = outcome.map_err(|failure| match failure.order {
+        None => failure.message,
+        Some(order) => {
+            let again = theatre.return_to(&start).map(|()| search::replay(&mut theatre, &plan, &order));
+            let is_real = matches!(&again, Ok(Err(again)) if again.order.as_ref() == Some(&order));
+            describe(&plan, &failure.message, &order, failure.explored.states, is_real)
+        }
     });
     theatre.return_to(&start)?;
-    let coverage = outcome?;
-    world.borrow_mut().add_explored(coverage);
-    Ok(coverage)
+    let explored = outcome?;
+    world.borrow_mut().add_explored(explored);
+    Ok(explored)
 }
 
 /// An error with the line of the test where it came up, or else where it explores.
@@ -80,10 +83,8 @@ fn parse_order(plan: &Plan, order: &[String]) -> Result<Vec<Event>, String> {
 }
 
 /// What a person is told: what failed, and the order in a form that `explore` takes.
-fn describe(plan: &Plan, failure: &Failure, is_real: bool) -> String {
-    let Failure { message, order, coverage } = failure;
+fn describe(plan: &Plan, message: &str, order: &[Event], states: u64, is_real: bool) -> String {
     let names: Vec<_> = order.iter().map(|event| format!("    {:?},\n", plan.name(*event))).collect();
-    let states = coverage.states;
     let doubt = match is_real {
         true => "",
         false => "\nPlayed again this order goes otherwise: a step keeps something outside of `memory`.",

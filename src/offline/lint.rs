@@ -39,6 +39,8 @@ const LIBRARIES: [(&str, &[&str]); 9] = [
             "LOG_VERBOSE",
             "LOG_WARNING",
             "pcall",
+            "REDIS_VERSION",
+            "REDIS_VERSION_NUM",
             "sha1hex",
             "status_reply",
         ],

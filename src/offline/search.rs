@@ -96,8 +96,9 @@ impl std::ops::Add for Explored {
 #[derive(Debug)]
 pub struct Failure {
     pub message: String,
-    pub order: Vec<Event>,
-    pub coverage: Explored,
+    /// None where no order fails, but there are too many.
+    pub order: Option<Vec<Event>>,
+    pub explored: Explored,
 }
 
 /// Which steps have run, and which never will, one bit each.
@@ -220,7 +221,7 @@ pub fn search<S: Stage>(stage: &mut S, plan: &Plan) -> Result<Explored, Box<Fail
             search.expand(node, &place)?;
         }
     }
-    Ok(search.coverage())
+    Ok(search.explored())
 }
 
 impl<S: Stage> Search<'_, S> {
@@ -262,7 +263,7 @@ impl<S: Stage> Search<'_, S> {
                 "there are more than {} states, and not all were explored: leave out steps, or raise states_max",
                 self.plan.states_max
             );
-            return Err(self.failure(node, Some(event), message));
+            return Err(Box::new(Failure { message, order: None, explored: self.explored() }));
         }
         let reached = self.nodes.len();
         self.seen.insert(key, reached);
@@ -283,11 +284,11 @@ impl<S: Stage> Search<'_, S> {
             at = self.nodes[at].parent;
         }
         order.reverse();
-        Box::new(Failure { message, order, coverage: self.coverage() })
+        Box::new(Failure { message, order: Some(order), explored: self.explored() })
     }
 
     /// Counts the ways to every end. Each event leaves less to happen, so that is an order in which to add them up.
-    fn coverage(&self) -> Explored {
+    fn explored(&self) -> Explored {
         let mut edges = self.edges.clone();
         let left = |node: usize| self.plan.left(self.nodes[node].progress).count_ones();
         edges.sort_by_key(|(from, _)| std::cmp::Reverse(left(*from)));
@@ -305,10 +306,10 @@ impl<S: Stage> Search<'_, S> {
 
 /// Plays one order, with all checks.
 pub fn replay<S: Stage>(stage: &mut S, plan: &Plan, order: &[Event]) -> Result<Explored, Box<Failure>> {
-    let coverage = |states: usize| Explored { orders: 1, states: states as u64 };
+    let explored = |states: usize| Explored { orders: 1, states: states as u64 };
     let failure = |made: usize, message| {
         let order = order[..made].to_vec();
-        Box::new(Failure { message, order, coverage: coverage(made + 1) })
+        Box::new(Failure { message, order: Some(order), explored: explored(made + 1) })
     };
     let mut place = stage.place().map_err(|message| failure(0, message))?;
     stage.check().map_err(|message| failure(0, message))?;
@@ -327,7 +328,7 @@ pub fn replay<S: Stage>(stage: &mut S, plan: &Plan, order: &[Event]) -> Result<E
     if is_end {
         stage.finish(&place).map_err(|message| failure(order.len(), message))?;
     }
-    Ok(coverage(order.len() + 1))
+    Ok(explored(order.len() + 1))
 }
 
 /// Whether nothing can happen any more.

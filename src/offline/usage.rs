@@ -132,8 +132,8 @@ impl<'a> Walk<'a> {
             Operation::ForLoop | Operation::ForPrepare => self.forget(a..a + 4),
             Operation::ForEach => self.forget(a + 3..a + 4 + c),
             Operation::VarArg => self.forget(a..self.registers.len()),
-            Operation::Assign => self.set(a, Known::Nothing),
-            Operation::Jump | Operation::Test => {}
+            Operation::Assign | Operation::TestSet => self.set(a, Known::Nothing),
+            Operation::Jump | Operation::Test | Operation::Close => {}
         }
     }
 

@@ -126,7 +126,7 @@ fn what_is_forbidden_is_found_before_it_is_pushed(store: StoreKind) {
 }
 
 fn a_command_that_fails_costs_one_login(store: StoreKind) {
-    let (server, mut bystander) = with_foul(Setup::new(store), "redis.call('INCR', seat_key)");
+    let (server, mut bystander) = with_foul(Setup::new(store), "redis.call('INCR', roster_key)");
     assert_eq!(log_in_victim(&server)["error"], 1100);
     assert_survived(&server, &mut bystander, &format!("login/v2.lua:{}", line_of_code()));
 }
