@@ -9,10 +9,10 @@
 //! | layer | modules | knows |
 //! | --- | --- | --- |
 //! | top | [`cli`], [`serve`] | everything below: arguments, the order of start and stop |
-//! | operators | [`admin`] | HTTP for backends; the offline test runner of scripts |
-//! | fleet | [`fleet`] | this node's lease, its older incarnations, its channel, verify |
+//! | operators | [`admin`], [`offline`] | HTTP for backends; the test runner of scripts, which never runs in a server |
+//! | fleet | [`fleet`] | this node's lease, its older incarnations, its channel, verify, when to follow other versions |
 //! | clients | [`gateway`] | accepts, reads, runs scripts, carries out effects, closes |
-//! | rules | [`script`] | the catalogue, keys, arguments, effects, and the only way to Redis |
+//! | rules | [`script`] | the catalogue, which version runs, keys, arguments, effects, and the only way to Redis |
 //! | state | [`session`] | the local map, mailboxes, the clock of silence, sessions that ended |
 //! | bytes | [`wire`] | frames, message ids, reply codes |
 //! | store | [`embedded`] | a Redis-compatible engine with an append-only file; knows nothing of sessions |
@@ -20,12 +20,20 @@
 //!
 //! Imports run downward; `wire` and `session` meet only in `gateway`. `tests/tidy.rs` enforces it.
 //!
+//! # Other than the design
+//!
+//! - The fleet also keeps the built-in versions. So a node needs no file of an older binary to run what the fleet runs,
+//!   and a newer binary changes nothing until somebody activates what it brought.
+//! - A push stores whole texts, helpers included, and a helper never changes under its name. So a version is one digest.
+//! - The scripts of the lifecycle are never taken from the fleet: a bad one would bar the way back.
+//! - Existing tests count for new versions by their names: a behaviour is changed by restating its test.
+//!
 //! # Follow one login
 //!
 //! 1. `gateway/listener.rs` accepts a socket and gives its connection a sid.
 //! 2. `gateway/visitor.rs` waits for 1005 and hands it on.
 //! 3. `gateway/login.rs` asks the script `login`, and `gateway/router.rs` carries out its effects in order.
-//! 4. `script/caller.rs` runs it on Redis: EVALSHA, one reload where Redis forgot it.
+//! 4. `script/caller.rs` runs the version that `script/active.rs` picks: EVALSHA, one reload where Redis forgot it.
 //! 5. `lua/login/v1.lua` checks the ticket, takes the seat, displaces its holder, writes 1006.
 //! 6. `gateway/session.rs` serves what follows, until a kick, silence or the client ends it.
 
