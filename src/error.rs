@@ -58,7 +58,9 @@ impl Exit {
             Exit::DataLocked => "serve, store: another process uses the data folder",
             Exit::Store => "serve: Redis cannot be reached or is not suitable, or the embedded store ended",
             Exit::NameTaken => "serve: a node of this name is alive",
-            Exit::NoServer => "no server answers: at the admin address, or, for scripts, at the socket of the embedded store",
+            Exit::NoServer => {
+                "no server answers: at the admin address, or, for scripts, at the socket of the embedded store"
+            }
             Exit::LoginRefused => "client: the login was refused",
             Exit::Displaced => "client: displaced by another login, or kicked",
             Exit::Closed => "client: the connection was closed for another reason",

@@ -19,6 +19,9 @@ use crate::script::problem::Problem;
 use crate::script::tally::Tally;
 use crate::script::tree::Tree;
 
+/// Longest file, in bytes: nodes keep all texts, and send them when Redis has forgotten them.
+const FILE_BYTES_MAX: usize = 128 << 10;
+
 /// Largest integer that a Lua number holds exactly, and so the largest that an `int` argument may be.
 const INT_MAX: i64 = 1 << 53;
 
@@ -155,6 +158,11 @@ impl Catalogue {
         let mut problems = Vec::new();
         let mut scripts: BTreeMap<String, Vec<Arc<Script>>> = BTreeMap::new();
         for (path, text) in tree.files() {
+            if text.len() > FILE_BYTES_MAX {
+                let message = format!("{} bytes; at most {FILE_BYTES_MAX} are allowed in one file", text.len());
+                problems.push(Problem { file: tree.label(path), line: 1, message });
+                continue;
+            }
             match Place::of(path) {
                 Some(Place::Helper(name)) => problems.extend(bundle::check_helper(tree, name)),
                 Some(Place::Version(name, version)) => match read_script(tree, path, name, version, text) {
@@ -321,6 +329,13 @@ mod tests {
         for start in starts {
             assert!(found.iter().any(|line| line.starts_with(start)), "{found:?} lacks {start}");
         }
+    }
+
+    #[test]
+    fn a_file_of_any_length_is_not_taken() {
+        let long = format!("{}{}", version(1, "seat", "epoch"), "-- more\n".repeat(20_000));
+        let found = messages(&[("kick/v1.lua", &long)]);
+        assert!(found[0].ends_with(" bytes; at most 131072 are allowed in one file"), "{found:?}");
     }
 
     #[test]

@@ -213,3 +213,50 @@ fn a_node_that_starts_later_takes_the_versions_of_the_fleet() {
     });
     assert_eq!(one.scripts_json(&["rollback", "login"])["nodes"].as_array().expect("nodes").len(), 2);
 }
+
+/// What can be said without running anything, for people and for machines.
+#[test]
+fn lint_lists_all_problems_with_their_places() {
+    let server = Setup::new(StoreKind::Embedded).start();
+    let sound = server.scripts(&["lint"]).done();
+    assert!(sound.ends_with(" versions, no problems\n"), "{sound}");
+    let rules = Rules::new();
+    let path = rules.login(2, "leaked = uid\nredis.call('KEYS', '*')");
+    let told = server.scripts(&["lint", &path]);
+    assert_eq!((told.code, told.out.lines().count()), (1, 2), "{told:?}");
+    assert!(told.out.lines().all(|line| line.contains("login/v2.lua:")), "{told:?}");
+    let machine = server.scripts(&["lint", &path, "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&machine.out).expect("one document");
+    assert_eq!(answer["problems"].as_array().map(Vec::len), Some(2), "{answer}");
+    rules.write("login", 2, "-- nothing of the kind");
+    let told = server.scripts(&["lint", &path]);
+    assert!(told.code == 1 && told.out.contains("login/v2.lua:1: the first line is"), "{told:?}");
+    server.scripts(&["lint", "/nowhere/at/all"]).refused(2);
+}
+
+/// Bad input is named, and nothing is kept of it.
+#[test]
+fn files_that_are_no_version_are_refused() {
+    let server = Setup::new(StoreKind::Embedded).start();
+    let rules = Rules::new();
+    let huge = rules.write("login", 2, &"-- x\n".repeat(400_000));
+    let binary = rules.write("kick", 2, "\u{0}\u{1}\u{7f}");
+    let stray = rules.folder().join("stray.lua");
+    fs::write(&stray, "return 1").expect("the folder is ours");
+    let folder = rules.folder();
+    let odd = [
+        huge.as_str(),
+        &binary,
+        stray.to_str().expect("a plain path"),
+        folder.to_str().expect("a plain path"),
+        "/nowhere/v2.lua",
+    ];
+    for path in odd {
+        let errors = server.scripts(&["push", path]).refused(2);
+        assert!(errors.contains(path), "{path}: {errors}");
+    }
+    let lifecycle = rules.write("push", 2, "-- push v2: mine.");
+    assert!(server.scripts(&["push", &lifecycle]).refused(2).contains("always runs as it comes with the binary"));
+    assert_eq!(server.scripts_json(&["history"])["history"], json!([]));
+    server.assert_serves(1001);
+}
