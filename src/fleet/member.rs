@@ -95,26 +95,38 @@ impl Member {
     }
 
     /// Follows the fleet's script versions whenever they may have changed, and lets the fleet know by a beat. What could
-    /// not be followed is tried again after the next beat, which finds it as any other difference.
+    /// not be followed is tried again and again, at the pace of beats.
     async fn keep_following(&self, followed: &Notify) {
         if self.caller.is_local() {
             return std::future::pending().await;
         }
-        let mut last_trouble = None;
         loop {
             self.announced.notified().await;
-            let outcome = self.caller.follow().await;
-            self.readiness.set(Condition::Scripts, outcome.is_ok());
-            let trouble = outcome.as_ref().err().map(ToString::to_string);
-            if let Some(trouble) = trouble.as_ref().filter(|_| trouble != last_trouble) {
-                tracing::error!(trouble, "cannot follow the fleet's script versions, and keeps its own");
-            }
-            let is_news = outcome.is_ok_and(|changed| changed) || trouble != last_trouble;
-            last_trouble = trouble;
-            if is_news {
-                followed.notify_one();
+            while !self.follow(followed).await {
+                tokio::time::sleep(self.rhythm.beat).await;
             }
         }
+    }
+
+    /// Whether the node runs what the fleet chose.
+    async fn follow(&self, followed: &Notify) -> bool {
+        let before = self.caller.trouble();
+        let outcome = self.caller.follow().await;
+        if let Err(error) = &outcome
+            && error.is_passing()
+        {
+            tracing::debug!(%error, "the fleet's script versions could not be asked for");
+            return false;
+        }
+        self.readiness.set(Condition::Scripts, outcome.is_ok());
+        let trouble = self.caller.trouble();
+        if let Some(trouble) = trouble.as_ref().filter(|_| trouble != before) {
+            tracing::error!(%trouble, "cannot follow the fleet's script versions, and keeps its own");
+        }
+        if trouble != before || outcome.as_ref().is_ok_and(|changed| *changed) {
+            followed.notify_one();
+        }
+        outcome.is_ok()
     }
 
     /// Beats once; a node that the directory does not know any more registers anew. `None`: there was no answer.

@@ -32,6 +32,13 @@ pub enum FollowError {
     Contract { label: String, name: String },
 }
 
+impl FollowError {
+    /// Whether the store was away, which says nothing about the versions.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, FollowError::Call(error) if error.retry_after_ms().is_some())
+    }
+}
+
 /// The answer of `source`.
 #[derive(Deserialize)]
 struct Kept {
@@ -43,6 +50,9 @@ impl Caller {
     /// everything stays as it is, and [`Caller::trouble`] says why until a later attempt succeeds.
     pub async fn follow(&self) -> Result<bool, FollowError> {
         let outcome = self.try_to_follow().await;
+        if outcome.as_ref().is_err_and(FollowError::is_passing) {
+            return outcome;
+        }
         let trouble = outcome.as_ref().err().map(FollowError::to_string);
         Metric::ScriptBehind.gauge().set(f64::from(u8::from(trouble.is_some())));
         Metric::ScriptRevision.gauge().set(self.active().revision() as f64);

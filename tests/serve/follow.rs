@@ -142,3 +142,22 @@ fn a_binary_with_another_text_runs_that_of_the_fleet_and_says_so() {
     assert!(one.log().contains("this binary has another text under this number"), "{}", one.log());
     assert!(one.scripts(&["show", "login@1"]).done().contains("-- of another build"));
 }
+
+/// A store that is away for a moment says nothing about versions: the node is ready again as soon as it is back.
+#[test]
+fn a_store_that_was_away_leaves_no_node_behind() {
+    let redis = RedisServer::start();
+    let server = Setup::at(&redis.url()).set("redis.timeout_ms", 300).start();
+    server.change_login(2, "-- as before");
+    for _ in 0..3 {
+        redis.pause();
+        // Somebody may announce something while nobody can be asked.
+        wait_until("the node notices", || server.admin.try_get("/readyz").filter(|(status, _)| *status == 503));
+        redis.resume();
+        redis.look().run(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+        server.admin.wait_ready();
+    }
+    assert_eq!(server.metric("oneseat_script_behind"), 0);
+    let _session = server.session(1001);
+    assert_eq!(server.decided_by(1001), "login@2");
+}
