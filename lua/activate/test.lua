@@ -13,7 +13,7 @@ local function push(version, more)
     release[name] = value
   end
   return run('push', {
-    script = release.script, script_version = version, digest = digests[version], who = 'ann', builtin = release.builtin,
+    script = release.script, script_version = version, digest = digests[version], who = 'ann', builtin = release.builtin, revision = release.builtin == '1' and 0 or '',
     source = '{"text":"return ' .. version .. '","parts":[],"tests":{}}',
     body = '{"summary":"It.","since":"0.1.0","contract":{"keys":"' .. release.keys .. '","arguments":"' .. release.arguments
       .. '"},"tests":{"passed":3,"failed":' .. release.failed .. '}}',
@@ -54,6 +54,7 @@ describe('activate', function()
     assert.equal('2', scripts()['login:active'])
     assert.equal(digests[2], scripts()['login:digest'])
     assert.equal('1 ', scripts()['login:before'])
+    assert.equal(string.format('%.0f', answer.revision), scripts()['login:since'])
     local messages = published()
     assert.equal('os:scripts', messages[1].channel)
     assert.equal(string.format('%d', answer.revision), messages[1].payload)
@@ -112,6 +113,13 @@ describe('activate', function()
   describe('refuses', function()
     it('a version that is not there', function()
       refused('unknown', 3)
+    end)
+
+    it('what somebody wrote into the store that is no release', function()
+      redis.call('HSET', key('releases'), 'login@2', 'garbage')
+      refused('damaged', 2)
+      redis.call('HSET', key('releases'), 'login@2', '{}')
+      refused('damaged', 2)
     end)
 
     it('a text that is gone or was changed', function()
@@ -189,8 +197,12 @@ describe('a canary', function()
   end)
 
   it('is pointless with what is active', function()
-    assert.equal('unchanged', activate(1, 5).outcome)
-    assert.is_nil(scripts()['login:canary'])
+    local before = state()
+    assert.equal('active', activate(1, 5).outcome)
+    assert.same(before, state())
+    activate(2, 5)
+    assert.equal('active', activate(1, 5).outcome)
+    assert.equal('2', scripts()['login:canary'])
   end)
 
   it('is completed without a share', function()
@@ -209,9 +221,15 @@ describe('a canary', function()
     assert.is_nil(scripts()['login:before'])
   end)
 
-  it('of a name that nothing is active of is an activation', function()
+  it('needs something that it is tried out beside', function()
     push(2, { script = 'welcome' })
-    local answer = run('activate', { script = 'welcome', script_version = 2, percent = 5, who = 'bob' }).reply.json
-    assert.equal('activated', answer.outcome)
+    local before = state()
+    local function try()
+      return run('activate', { script = 'welcome', script_version = 2, percent = 5, who = 'bob' }).reply.json
+    end
+    assert.same({ outcome = 'alone' }, try())
+    assert.same(before, state())
+    redis.call('HSET', key('scripts'), 'login:active', '9')
+    assert.equal('alone', activate(2, 5).outcome)
   end)
 end)

@@ -14,7 +14,8 @@
 -- @arg percent int share of the users in per cent, or empty for all
 -- @arg who text who asks
 -- @arg channel text where changes are announced
--- @effect reply activated, canary, unchanged, or why not: unknown, damaged, tests, contract
+-- @effect reply activated, canary, unchanged, or why not: unknown, damaged, tests, contract,
+--   and of a share: alone (nothing runs beside it), active (it runs already)
 -- @include answer
 -- @include now_ms
 -- @include read_release
@@ -37,16 +38,16 @@ local function pointer(field)
 end
 local active, canary, share = pointer('active'), pointer('canary'), pointer('percent')
 -- A pointer whose release is gone leads nowhere: whatever comes now can only be better, and nobody goes back to it.
-local running = active and redis.call('HGET', releases_key, script .. '@' .. active)
-running = running and cjson.decode(running)
+local running = active and read_release(releases_key, sources_key, script .. '@' .. active)
 if running and not same_contract(running.contract, release.contract) then
   return answer({ outcome = 'contract', active = tonumber(active), running = running.contract, pushed = release.contract })
 end
-local is_canary = percent ~= '' and running
-local is_same = active == script_version and not canary
-if is_canary then
-  is_same = canary == script_version and share == percent or active == script_version
+local is_canary = percent ~= ''
+if is_canary and (not running or active == script_version) then
+  return answer({ outcome = running and 'active' or 'alone' })
 end
+local is_same = not is_canary and active == script_version and not canary
+  or is_canary and canary == script_version and share == percent
 if is_same then
   return answer({ outcome = 'unchanged', revision = tonumber(redis.call('HGET', scripts_key, 'revision')) })
 end
@@ -67,4 +68,6 @@ end
 local from = tonumber(active or nil)
 note_change(history_key, now, who, event, script, script_version,
   { from = from, percent = tonumber(percent), tests = release.tests, digest = release.digest })
-return answer({ outcome = event, from = from, revision = announce(scripts_key, channel, now) })
+local revision = announce(scripts_key, channel, now)
+redis.call('HSET', scripts_key, script .. ':since', revision)
+return answer({ outcome = event, from = from, revision = revision })

@@ -22,6 +22,11 @@ describe('history', function()
     assert.equal(1, #run('history', { page_max = 1 }).reply.json.history)
   end)
 
+  it('leaves out what is no JSON', function()
+    redis.call('LPUSH', key('history'), 'garbage', '{"old":true}')
+    assert.same({ { old = true } }, run('history', { page_max = 10 }).reply.json.history)
+  end)
+
   it('keeps the last 500 changes', function()
     for _ = 1, 500 do
       redis.call('LPUSH', key('history'), '{"old":true}')

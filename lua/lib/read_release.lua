@@ -5,9 +5,11 @@ local function read_release(releases_key, sources_key, label)
   if not release then
     return nil, 'unknown'
   end
-  release = cjson.decode(release)
-  if not source or redis.sha1hex(cjson.decode(source).text) ~= release.digest then
+  local is_json, known = pcall(cjson.decode, release)
+  local is_whole = is_json and type(known) == 'table' and type(known.tests) == 'table' and type(known.contract) == 'table'
+  local has_text, kept = pcall(cjson.decode, source or '')
+  if not is_whole or not has_text or redis.sha1hex(kept.text) ~= known.digest then
     return nil, 'damaged'
   end
-  return release
+  return known
 end

@@ -36,6 +36,12 @@ describe('the nodes', function()
     assert.equal(0, found.lease_ms)
   end)
 
+  it('are listed also where what one counted is no JSON', function()
+    register('n1')
+    redis.call('HSET', key('stats'), 'n1', 'garbage')
+    assert.same({}, nodes()[1].stats)
+  end)
+
   it('stay listed when their lease is lost', function()
     register('n1')
     redis.call('DEL', key('leases'))

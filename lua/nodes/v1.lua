@@ -19,7 +19,9 @@ table.sort(names)
 for i, node in ipairs(names) do
   local record = cjson.decode(records[node])
   local deadline = tonumber(redis.call('ZSCORE', leases_key, node) or nil) or 0
-  local stats = redis.call('HGET', stats_key, node) or '{}'
+  local stats = redis.call('HGET', stats_key, node)
+  -- What is no JSON would spoil the whole answer.
+  stats = stats and pcall(cjson.decode, stats) and stats or '{}'
   list[i] = string.sub(cjson.encode({
     name = node, address = record.address, live = deadline > now, count = record.count, capacity = record.capacity,
     incarnation = record.incarnation, draining = record.draining, lease_ms = math.max(deadline - now, 0),

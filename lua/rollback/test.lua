@@ -7,8 +7,8 @@ local function activate(version, percent)
   return run('activate', { script = 'login', script_version = version, percent = percent, who = 'bob' }).reply.json
 end
 
-local function rollback(script)
-  return run('rollback', { script = script or 'login', who = 'eve' }).reply.json
+local function rollback(script, version)
+  return run('rollback', { script = script or 'login', script_version = version, who = 'eve' }).reply.json
 end
 
 local function scripts()
@@ -20,6 +20,7 @@ describe('rollback', function()
     for version, digest in ipairs(digests) do
       run('push', {
         script = 'login', script_version = version, digest = digest, who = 'ann', builtin = version == 1 and '1' or '',
+        revision = version == 1 and 0 or '',
         source = '{"text":"return ' .. version .. '","parts":[],"tests":{}}',
         body = '{"summary":"It.","since":"0.1.0","contract":{"keys":"seat","arguments":"uid"},"tests":{"passed":3,"failed":0}}',
       })
@@ -74,6 +75,19 @@ describe('rollback', function()
     local before = state()
     assert.same({ outcome = 'damaged', version = 1 }, rollback())
     assert.same(before, state())
+  end)
+
+  it('of a version that was left already changes nothing, so that asking twice does no harm', function()
+    activate(2)
+    activate(3)
+    assert.equal(2, rollback('login', 3).version)
+    local before = state()
+    assert.same({ outcome = 'moved', version = 2 }, rollback('login', 3))
+    assert.same(before, state())
+    activate(3, 5)
+    assert.equal('moved', rollback('login', 2).outcome)
+    assert.equal('canary_ended', rollback('login', 3).outcome)
+    assert.equal(1, rollback('login', 2).version)
   end)
 
   it('knows when nothing is active under a name', function()

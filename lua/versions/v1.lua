@@ -10,8 +10,11 @@ local scripts_key, releases_key = KEYS[1], KEYS[2]
 
 local labels, parts = {}, {}
 local pointers, releases = read_hash(scripts_key), read_hash(releases_key)
-for label in pairs(releases) do
-  labels[#labels + 1] = label
+for label, release in pairs(releases) do
+  -- What is no JSON would spoil the whole answer.
+  if pcall(cjson.decode, release) then
+    labels[#labels + 1] = label
+  end
 end
 table.sort(labels)
 for i, label in ipairs(labels) do

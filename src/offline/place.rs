@@ -3,8 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::offline::suite::TEST_FILES;
-use crate::script::tree::Tree;
+use crate::script::tree::{Tree, test_layer};
 
 /// Where scripts are, and which of them are meant.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +27,7 @@ impl Place {
         }
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let version = version_of(&name);
-        if version.is_none() && !TEST_FILES.contains(&name.as_str()) {
+        if version.is_none() && test_layer(&name).is_none() {
             let message = "is neither a version of a script (v<N>.lua) nor its test.lua or explore.lua";
             return Err(named(path, io::Error::new(io::ErrorKind::InvalidInput, message)));
         }
@@ -65,7 +64,7 @@ impl Place {
 fn holds_script(folder: &Path) -> io::Result<bool> {
     for entry in std::fs::read_dir(folder).map_err(|error| named(folder, error))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if version_of(&name).is_some() || TEST_FILES.contains(&name.as_str()) {
+        if version_of(&name).is_some() || test_layer(&name).is_some() {
             return Ok(true);
         }
     }

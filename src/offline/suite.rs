@@ -15,9 +15,7 @@ use crate::offline::lint;
 use crate::offline::place::Place;
 use crate::script::catalogue::{Catalogue, CatalogueError};
 use crate::script::problem::Problem;
-use crate::script::tree::Tree;
-
-pub use crate::script::tree::TEST_FILES;
+use crate::script::tree::{Tree, test_layer};
 
 /// Why there is nothing to run.
 #[derive(Debug, Error)]
@@ -157,31 +155,42 @@ impl Layers<'_> {
         Ok(Suite { catalogue: Rc::new(self.catalogue), tree: self.tree, files, judged, problems })
     }
 
-    /// The test files of a script, and those that they lie over. Its own run for every version, the others for what they
-    /// have not been run for.
+    /// The test files of a script, lowest layer first: those that it had, by the versions that they came with, and those
+    /// that are brought. A test is replaced by one of its name in a higher layer. What is brought runs for every
+    /// version, the others for what they have not been run for.
     fn tests_of(&self, name: &str) -> Vec<TestFile> {
-        let own: Vec<_> = TEST_FILES.iter().filter_map(|file| text_of(self.upper, name, file)).collect();
-        let test_file = |source, versions, replaced_by: &[Text]| TestFile {
-            script: name.to_owned(),
-            source,
-            versions,
-            replaced_by: replaced_by.to_owned(),
-        };
-        let mut files = Vec::new();
-        for file in TEST_FILES {
-            let mine = text_of(self.upper, name, file);
-            let former = self.former.as_ref().and_then(|(lower, _)| text_of(lower, name, file));
-            let former = former.filter(|former| mine.as_ref().is_none_or(|mine| mine.text != former.text));
-            files.extend(mine.map(|source| test_file(source, self.all(name), &[])));
-            files.extend(former.map(|source| test_file(source, self.judged(name), &own)));
+        let former = |path: &str| self.former.as_ref().and_then(|(lower, _)| lower.get(path));
+        let mut layers = Vec::new();
+        for (path, text) in self.upper.tests_of(name) {
+            let is_new = self.former.is_none() || former(path) != Some(text);
+            layers.push((is_new, layer_of(path), text_of(self.upper, path, text), self.all(name)));
         }
-        files
+        for (path, text) in self.former.iter().flat_map(|(lower, _)| lower.tests_of(name)) {
+            if self.upper.get(path) != Some(text) {
+                let lower = self.former.as_ref().map_or(self.upper, |(lower, _)| lower);
+                layers.push((false, layer_of(path), text_of(lower, path, text), self.judged(name)));
+            }
+        }
+        layers.sort_by_key(|(is_new, layer, _, _)| (*is_new, *layer));
+        let sources: Vec<Text> = layers.iter().map(|(_, _, source, _)| source.clone()).collect();
+        let layers = layers.into_iter().enumerate();
+        layers
+            .map(|(index, (_, _, source, versions))| TestFile {
+                script: name.to_owned(),
+                source,
+                versions,
+                replaced_by: sources[index + 1..].to_vec(),
+            })
+            .collect()
     }
 }
 
-fn text_of(tree: &Tree, name: &str, file: &str) -> Option<Text> {
-    let path = format!("{name}/{file}");
-    tree.get(&path).map(|text| Text { label: tree.label(&path), text: text.to_owned() })
+fn layer_of(path: &str) -> u32 {
+    path.rsplit('/').next().and_then(test_layer).unwrap_or(0)
+}
+
+fn text_of(tree: &Tree, path: &str, text: &str) -> Text {
+    Text { label: tree.label(path), text: text.to_owned() }
 }
 
 /// The scripts that a tree has files of.

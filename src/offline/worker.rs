@@ -72,14 +72,20 @@ impl Worker {
         sink: &Sink,
     ) -> Result<(Vec<Test>, Vec<usize>), String> {
         let tests = self.tests(&file.source, script, sink)?;
-        let mut restated = BTreeSet::new();
-        for text in &file.replaced_by {
-            restated.extend(self.tests(text, script, sink)?.into_iter().map(|test| test.name));
-        }
         let is_claimed = |test: &Test| match job.turns {
             None => test.claim.holds(job.version),
             Some(turns) => test.claim.holds(turns.next) && test.claim.holds(turns.then),
         };
+        // A test that is restated for newer versions still holds for the older ones; in turns it says nothing.
+        let replaces = |test: &Test| match job.turns {
+            None => test.claim.holds(job.version),
+            Some(turns) => test.claim.holds(turns.next) || test.claim.holds(turns.then),
+        };
+        let mut restated = BTreeSet::new();
+        for text in &file.replaced_by {
+            let tests = self.tests(text, script, sink)?.into_iter();
+            restated.extend(tests.filter(replaces).map(|test| test.name));
+        }
         let is_wanted = |test: &Test| {
             let is_asked_for = self.terms.filter.as_ref().is_none_or(|part| test.name.contains(part.as_str()));
             is_asked_for && is_claimed(test) && !restated.contains(&test.name)

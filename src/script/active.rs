@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use crate::script::catalogue::{Catalogue, Script};
 
-/// The scripts that change which versions are active. They always come with the binary: the way back must not depend
-/// on what it leads back from.
-pub const LIFECYCLE: [&str; 6] = ["activate", "history", "push", "rollback", "source", "versions"];
+/// The scripts by which nodes live in the directory and versions change. They never come from the fleet: the way back
+/// must not depend on what it leads back from.
+pub const LIFECYCLE: [&str; 10] =
+    ["activate", "beat", "history", "leave", "nodes", "push", "register", "rollback", "source", "versions"];
 
 /// What runs under one name.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Choice {
     pub stable: Arc<Script>,
     /// The version for a share of the users, while it is tried out.
     pub canary: Option<Canary>,
+    /// Revision with which the fleet chose it; 0 where nobody did.
+    pub since: u64,
 }
 
 /// A version that is tried out.
@@ -65,7 +68,9 @@ const FORMER_MAX: usize = 16;
 impl ActiveSet {
     /// The highest version of every script of a catalogue.
     pub fn of_catalogue(catalogue: &Catalogue) -> Self {
-        let choice = |script: &Arc<Script>| (script.name().to_owned(), Choice { stable: script.clone(), canary: None });
+        let choice = |script: &Arc<Script>| {
+            (script.name().to_owned(), Choice { stable: script.clone(), canary: None, since: 0 })
+        };
         Self::new(0, catalogue.active().map(choice).collect())
     }
 
@@ -121,7 +126,7 @@ mod tests {
         let catalogue = Catalogue::embedded().expect("the built-in scripts are well-formed");
         let login = catalogue.get("login").expect("it is there").clone();
         let other = catalogue.get("logout").expect("it is there").clone();
-        Choice { stable: login, canary: Some(Canary { script: other, percent }) }
+        Choice { stable: login, canary: Some(Canary { script: other, percent }), since: 0 }
     }
 
     fn picked(percent: u8) -> Vec<String> {

@@ -16,8 +16,9 @@ use crate::script::bundle::{self, Bundle};
 use crate::script::header::{Form, Header};
 use crate::script::key::{Key, Shard};
 use crate::script::problem::Problem;
+use crate::script::release::TestResult;
 use crate::script::tally::Tally;
-use crate::script::tree::Tree;
+use crate::script::tree::{Tree, test_layer};
 
 /// Longest file, in bytes: nodes keep all texts, and send them when Redis has forgotten them.
 const FILE_BYTES_MAX: usize = 128 << 10;
@@ -32,6 +33,16 @@ pub struct Script {
     pub bundle: Bundle,
     /// What its calls by this process came to.
     pub tally: Tally,
+    /// What the fleet kept beside its text; none for what comes from files.
+    pub kept: Option<Kept>,
+}
+
+/// What came with a version from the fleet, and goes back there if the fleet forgets it.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    pub result: TestResult,
+    /// Test files of the version, by path.
+    pub tests: BTreeMap<String, String>,
 }
 
 /// An argument does not have the form that the header declares.
@@ -51,7 +62,7 @@ impl Script {
             Header::parse(bundle.label(), name, version, &own).map_err(|problems| CatalogueError { problems })?;
         let problems = binding::check_script(bundle.label(), &header, &own);
         match problems.is_empty() {
-            true => Ok(Self { header, bundle, tally: Tally::default() }),
+            true => Ok(Self { header, bundle, tally: Tally::default(), kept: None }),
             false => Err(CatalogueError { problems }),
         }
     }
@@ -227,7 +238,7 @@ impl<'a> Place<'a> {
             ("lib", helper) if is_word(helper) => Some(Place::Helper(helper)),
             ("lib", _) => None,
             (name, _) if !is_word(name) => None,
-            (_, "test" | "explore") => Some(Place::Test),
+            (_, _) if test_layer(&format!("{file}.lua")).is_some() => Some(Place::Test),
             (name, version) => {
                 let number = version.strip_prefix('v').filter(|number| !number.starts_with(['0', '+']))?;
                 Some(Place::Version(name, number.parse().ok()?))
@@ -244,7 +255,7 @@ fn read_script(tree: &Tree, path: &str, name: &str, version: u32, text: &str) ->
         return Err(problems);
     }
     let bundle = Bundle::compose(tree, path, &header.includes)?;
-    Ok(Script { header, bundle, tally: Tally::default() })
+    Ok(Script { header, bundle, tally: Tally::default(), kept: None })
 }
 
 /// All versions of a name take the same keys and the same arguments, new ones at the end.

@@ -3,7 +3,7 @@
 //! The fleet's choice is the truth, also where the binary has another text under the same number. What the fleet does
 //! not have yet (a first start, a newer binary, a store that forgot) it is given first.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -13,9 +13,8 @@ use crate::metric::Metric;
 use crate::script::active::{ActiveSet, Canary, Choice, LIFECYCLE};
 use crate::script::argument::{Argument, Arguments};
 use crate::script::caller::{CallError, Caller};
-use crate::script::catalogue::Script;
+use crate::script::catalogue::{Kept, Script};
 use crate::script::release::{Fleet, Pointer, Release, Source, SourceError, TestResult};
-use crate::script::tree::Tree;
 
 /// Why a node cannot run what the fleet chose.
 #[derive(Debug, Error)]
@@ -24,10 +23,12 @@ pub enum FollowError {
     Call(#[from] CallError),
     #[error("the fleet's choice for {name} cannot be read")]
     Pointer { name: String },
+    #[error("the fleet has no active version of {name}")]
+    Unchosen { name: String },
     #[error("the fleet chose {label}, but its text is not there")]
     Missing { label: String },
-    #[error("{label}: {source}")]
-    Source { label: String, source: SourceError },
+    #[error("{label}: {cause}")]
+    Source { label: String, cause: SourceError },
     #[error("{label} takes other keys or arguments than this binary gives to {name}")]
     Contract { label: String, name: String },
 }
@@ -41,7 +42,7 @@ impl FollowError {
 
 /// The answer of `source`.
 #[derive(Deserialize)]
-struct Kept {
+struct Answer {
     source: Option<Source>,
 }
 
@@ -69,7 +70,7 @@ impl Caller {
     pub async fn source(&self, name: &str, version: u32) -> Result<Option<Source>, CallError> {
         let arguments =
             Arguments::new().with(Argument::Script, name).with(Argument::ScriptVersion, version.to_string());
-        Ok(read::<Kept>("source", self.ask("source", None, arguments).await?)?.source)
+        Ok(read::<Answer>("source", self.ask("source", None, arguments).await?)?.source)
     }
 
     async fn try_to_follow(&self) -> Result<bool, FollowError> {
@@ -83,55 +84,79 @@ impl Caller {
         }
         let mut choices = HashMap::new();
         for name in fleet.names().into_iter().filter(|name| !LIFECYCLE.contains(name)) {
-            choices.insert(name.to_owned(), self.choice(&now, &fleet, name).await?);
+            match self.choice(&now, &fleet, name).await {
+                Ok(choice) => drop(choices.insert(name.to_owned(), choice)),
+                // A newer binary may bring scripts that this one has no use for and cannot read.
+                Err(error) if self.catalogue().get(name).is_none() && !error.is_passing() => {
+                    tracing::warn!(%error, "a script that this binary does not know is left out");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let own = self.catalogue().names().filter(|name| !LIFECYCLE.contains(name));
+        if let Some(name) = own.into_iter().find(|name| !choices.contains_key(*name)) {
+            return Err(FollowError::Unchosen { name: name.to_owned() });
         }
         self.switch(ActiveSet::new(fleet.revision, choices)).await?;
         tracing::info!(revision = fleet.revision, scripts = %differences(&now, &self.active()), "follows the fleet's script versions");
         Ok(true)
     }
 
-    /// Gives the fleet what it does not have: the versions of this binary, and, after a loss of data, those that run.
-    /// Answers how many.
+    /// Gives the fleet what it does not have. What runs here and was chosen later than what the fleet has active (the
+    /// store went back to an older copy, or lost everything and was found by a fresh node first) is active again. Answers
+    /// how many texts or choices that were.
     async fn offer(&self, fleet: &Fleet) -> Result<usize, CallError> {
         let now = self.active();
-        let chosen = fleet.names();
-        let running = now.choices().filter(|(name, _)| !chosen.contains(name)).map(|(_, choice)| &choice.stable);
-        // The highest version first: the first one of its name becomes active.
-        let mut own: Vec<_> = self.catalogue().scripts().collect();
-        own.sort_by_key(|script| std::cmp::Reverse(script.version()));
-        let mut given = BTreeSet::new();
-        for script in running.chain(own) {
-            warn_of_another(fleet, script);
-            let is_new = !fleet.releases.contains_key(&script.label()) || !chosen.contains(script.name());
-            if is_new && !LIFECYCLE.contains(&script.name()) && given.insert(script.label()) {
-                self.give(script).await?;
+        let mut given = 0;
+        for (name, choice) in now.choices().filter(|(name, _)| !LIFECYCLE.contains(name)) {
+            let since = fleet.chosen(name).map(|chosen| chosen.since);
+            if since.is_none_or(|since| since < choice.since) {
+                self.give(&choice.stable, Some(choice.since)).await?;
+                given += 1;
             }
         }
-        Ok(given.len())
+        let own = self.catalogue().scripts();
+        for script in now.known().chain(own).filter(|script| !LIFECYCLE.contains(&script.name())) {
+            warn_of_another(fleet, script);
+            let is_chosen = now.get(script.name()).is_some_and(|choice| Arc::ptr_eq(&choice.stable, script));
+            if !fleet.releases.contains_key(&script.label()) && !is_chosen {
+                self.give(script, None).await?;
+                given += 1;
+            }
+        }
+        Ok(given)
     }
 
-    async fn give(&self, script: &Script) -> Result<(), CallError> {
-        let tree = Tree::embedded();
-        let tests: BTreeMap<_, _> =
-            tree.tests_of(script.name()).map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
-        let arguments = push_arguments(script, tests, TestResult::default())
+    /// `since` is the revision with which it was chosen to run; none for what is only to be kept.
+    async fn give(&self, script: &Script, since: Option<u64>) -> Result<(), CallError> {
+        let (result, tests) = script.kept.clone().map(|kept| (kept.result, kept.tests)).unwrap_or_default();
+        let arguments = push_arguments(script, tests, result)
             .with(Argument::Who, concat!("oneseat ", env!("CARGO_PKG_VERSION")))
-            .with(Argument::Builtin, "1");
+            .with(Argument::Builtin, "1")
+            .with(Argument::Revision, since.map(|since| since.to_string()).unwrap_or_default());
         self.ask("push", None, arguments).await.map(drop)
     }
 
     async fn choice(&self, now: &ActiveSet, fleet: &Fleet, name: &str) -> Result<Choice, FollowError> {
         let chosen = fleet.chosen(name).ok_or_else(|| FollowError::Pointer { name: name.to_owned() })?;
-        let stable = self.obtain(now, name, &chosen.active).await?;
+        let stable = self.obtain(now, fleet, name, &chosen.active).await?;
         let canary = match chosen.canary {
             None => None,
-            Some((pointer, percent)) => Some(Canary { script: self.obtain(now, name, &pointer).await?, percent }),
+            Some((pointer, percent)) => {
+                Some(Canary { script: self.obtain(now, fleet, name, &pointer).await?, percent })
+            }
         };
-        Ok(Choice { stable, canary })
+        Ok(Choice { stable, canary, since: chosen.since })
     }
 
     /// A version by number and digest: one that runs, one of the binary, or one that the fleet keeps.
-    async fn obtain(&self, now: &ActiveSet, name: &str, pointer: &Pointer) -> Result<Arc<Script>, FollowError> {
+    async fn obtain(
+        &self,
+        now: &ActiveSet,
+        fleet: &Fleet,
+        name: &str,
+        pointer: &Pointer,
+    ) -> Result<Arc<Script>, FollowError> {
         let is_meant = |script: &&Arc<Script>| script.version() == pointer.version && script.sha1() == pointer.digest;
         let is_same = |script: &&Arc<Script>| script.name() == name && is_meant(script);
         let running = now.known().find(is_same);
@@ -142,9 +167,11 @@ impl Caller {
         let Some(source) = self.source(name, pointer.version).await? else {
             return Err(FollowError::Missing { label });
         };
-        let script = source
+        let mut script = source
             .restore(name, pointer.version, &pointer.digest)
-            .map_err(|source| FollowError::Source { label: label.clone(), source })?;
+            .map_err(|cause| FollowError::Source { label: label.clone(), cause })?;
+        let result = fleet.releases.get(&label).map(|release| release.tests.clone()).unwrap_or_default();
+        script.kept = Some(Kept { result, tests: source.tests });
         match self.catalogue().get(name) {
             Some(own) if !script.stands_in_for(own) => Err(FollowError::Contract { label, name: name.to_owned() }),
             _ => Ok(Arc::new(script)),

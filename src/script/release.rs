@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 use crate::script::bundle::Bundle;
@@ -23,7 +23,8 @@ pub struct TestResult {
 }
 
 /// What callers of a script rely on: the words of its keys and arguments, in order, joined by commas.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Contract {
     pub keys: String,
     pub arguments: String,
@@ -38,8 +39,9 @@ impl Contract {
     }
 }
 
-/// What is known of a version.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What is known of a version. What somebody wrote into the store by hand may lack anything.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Release {
     /// The sentence of its first line.
     pub summary: String,
@@ -47,12 +49,9 @@ pub struct Release {
     pub contract: Contract,
     pub tests: TestResult,
     /// SHA-1 of its text. The store adds these three.
-    #[serde(default)]
     pub digest: String,
-    #[serde(default)]
     pub who: String,
     /// When it was pushed, in Redis' milliseconds.
-    #[serde(default)]
     pub at: u64,
 }
 
@@ -130,6 +129,8 @@ pub struct Chosen {
     pub canary: Option<(Pointer, u8)>,
     /// The version that a rollback leads to.
     pub before: Option<u32>,
+    /// Revision with which it was chosen; 0 where nobody did.
+    pub since: u64,
 }
 
 /// The answer of `versions`.
@@ -139,7 +140,21 @@ pub struct Fleet {
     pub revision: u64,
     pointers: BTreeMap<String, String>,
     /// All versions that the fleet keeps, by label, as `login@2`.
+    #[serde(deserialize_with = "readable")]
     pub releases: BTreeMap<String, Release>,
+}
+
+/// One entry that cannot be read must not hide the others.
+fn readable<'de, D: Deserializer<'de>>(input: D) -> Result<BTreeMap<String, Release>, D::Error> {
+    let entries = BTreeMap::<String, serde_json::Value>::deserialize(input)?;
+    let read = |(label, value)| match serde_json::from_value(value) {
+        Ok(release) => Some((label, release)),
+        Err(error) => {
+            tracing::warn!(label, %error, "what the store keeps of a script version cannot be read");
+            None
+        }
+    };
+    Ok(entries.into_iter().filter_map(read).collect())
 }
 
 impl Fleet {
@@ -154,9 +169,16 @@ impl Fleet {
         let pointer = |version: &str, digest: &str| -> Option<Pointer> {
             Some(Pointer { version: field(version)?.parse().ok()?, digest: field(digest)?.clone() })
         };
-        let canary = pointer("canary", "canary_digest").zip(field("percent").and_then(|text| text.parse().ok()));
+        let canary = match field("canary") {
+            None => None,
+            Some(_) => {
+                let percent = field("percent")?.parse().ok().filter(|percent| *percent <= 100)?;
+                Some((pointer("canary", "canary_digest")?, percent))
+            }
+        };
         let before = field("before").and_then(|text| text.split(' ').next()?.parse().ok());
-        Some(Chosen { active: pointer("active", "digest")?, canary, before })
+        let since = field("since").and_then(|text| text.parse().ok()).unwrap_or(0);
+        Some(Chosen { active: pointer("active", "digest")?, canary, before, since })
     }
 
     /// The versions of a name that the fleet keeps, in ascending order.
@@ -201,18 +223,21 @@ mod tests {
         let fleet: Fleet = serde_json::from_value(serde_json::json!({
             "revision": 7,
             "pointers": {
-                "login:active": "2", "login:digest": "aa", "login:before": "1 3",
+                "odd:active": "1", "odd:digest": "dd", "odd:canary": "2", "odd:canary_digest": "ee", "odd:percent": "300",
+                "login:since": "6", "login:active": "2", "login:digest": "aa", "login:before": "1 3",
                 "login:canary": "4", "login:canary_digest": "bb", "login:percent": "5",
                 "kick:active": "1", "kick:digest": "cc",
             },
-            "releases": {},
+            "releases": { "login@2": { "summary": 3 }, "kick@1": {} },
         }))
         .expect("the form of the script");
         let canary = Some((Pointer { version: 4, digest: "bb".to_owned() }, 5));
         let active = Pointer { version: 2, digest: "aa".to_owned() };
-        assert_eq!(fleet.chosen("login"), Some(Chosen { active, canary, before: Some(1) }));
+        assert_eq!(fleet.chosen("login"), Some(Chosen { active, canary, before: Some(1), since: 6 }));
+        assert_eq!(fleet.chosen("odd"), None, "a share of 300 % is no share");
+        assert_eq!(fleet.releases.keys().collect::<Vec<_>>(), ["kick@1"], "what cannot be read hides nothing else");
         assert_eq!(fleet.chosen("kick").and_then(|chosen| chosen.before), None);
         assert_eq!(fleet.chosen("none"), None);
-        assert_eq!(fleet.names().into_iter().collect::<Vec<_>>(), ["kick", "login"]);
+        assert_eq!(fleet.names().into_iter().collect::<Vec<_>>(), ["kick", "login", "odd"]);
     }
 }

@@ -30,15 +30,17 @@ impl Rescue {
         }
         tokio::spawn(async move {
             match self.client.script_kill().await {
-                Ok(()) => tracing::error!(script, "a script did not end and was killed"),
+                Ok(()) => {
+                    tracing::error!(waiting = script, "a script did not end and was killed, perhaps the one waited for")
+                }
                 Err(error) if error.details().starts_with("NOTBUSY") => {
-                    tracing::warn!(script, "redis is slow to answer, but no script holds it up");
+                    tracing::warn!(waiting = script, "redis is slow to answer, but no script holds it up");
                 }
                 Err(error) if error.details().starts_with("UNKILLABLE") => tracing::error!(
-                    script,
+                    waiting = script,
                     "a script does not end and has written already: only SHUTDOWN NOSAVE ends it, there"
                 ),
-                Err(error) => tracing::warn!(script, %error, "a script that may not end could not be killed"),
+                Err(error) => tracing::warn!(waiting = script, %error, "a script that may not end could not be killed"),
             }
             self.is_busy.store(false, Ordering::Release);
         });

@@ -17,9 +17,6 @@ const DEPTH_MAX: usize = 4;
 /// A folder directly below the root that holds trees of its own, and so is no part of this one.
 const EXAMPLES: &str = "examples";
 
-/// Names of the files beside the versions that hold tests.
-pub const TEST_FILES: [&str; 2] = ["test.lua", "explore.lua"];
-
 /// Every `.lua` file by its relative path.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Tree {
@@ -91,12 +88,8 @@ impl Tree {
 
     /// The test files of a script, by path.
     pub fn tests_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let is_test = move |path: &str| {
-            path.strip_prefix(name)
-                .and_then(|rest| rest.strip_prefix('/'))
-                .is_some_and(|file| TEST_FILES.contains(&file))
-        };
-        self.files().filter(move |(path, _)| is_test(path))
+        let file_of = move |path: &'a str| path.strip_prefix(name)?.strip_prefix('/');
+        self.files().filter(move |(path, _)| file_of(path).and_then(test_layer).is_some())
     }
 
     /// Every path with its text, in order.
@@ -142,4 +135,15 @@ impl Tree {
 
 fn at(path: &Path, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// What the name of a file says if it holds tests: 0 for `test.lua` and `explore.lua`, the version that they came with
+/// for `test_v2.lua` and `explore_v2.lua`. Of two tests of one name the one of the higher layer counts.
+pub fn test_layer(file: &str) -> Option<u32> {
+    let stem = file.strip_suffix(".lua")?;
+    let rest = stem.strip_prefix("test").or_else(|| stem.strip_prefix("explore"))?;
+    if rest.is_empty() {
+        return Some(0);
+    }
+    rest.strip_prefix("_v").filter(|number| !number.starts_with(['0', '+']))?.parse().ok()
 }

@@ -161,3 +161,82 @@ fn a_store_that_was_away_leaves_no_node_behind() {
     let _session = server.session(1001);
     assert_eq!(server.decided_by(1001), "login@2");
 }
+
+/// Redis lost everything, and a fresh node finds it before the others do. What was chosen is chosen again, with text
+/// and test result, once somebody is back who runs it.
+#[test]
+fn a_fresh_node_after_a_loss_of_data_downgrades_nobody() {
+    let redis = RedisServer::start();
+    let node = |name: &str| Setup::at(&redis.url()).set("node.name", name).set("node.lease_ms", 1000);
+    let one = node("t1").start();
+    one.change_login(2, "-- as before");
+    one.scripts(&["push", &Rules::new().login(3, "-- tried out")]).done();
+    one.scripts(&["activate", "login", "3", "--percent", "1"]).done();
+    one.signal(rustix::process::Signal::STOP);
+    redis.look().run(&["FLUSHALL"]);
+    let two = node("t2").start();
+    let before = two.session(1001);
+    assert_eq!(two.decided_by(1001), "login@1");
+    drop(before);
+    one.signal(rustix::process::Signal::CONT);
+    wait_until("what was chosen is chosen again", || {
+        let _session = two.session(1001);
+        (two.decided_by(1001) == "login@2").then_some(())
+    });
+    wait_until("both nodes follow", || {
+        let status = two.scripts_json(&["status"]);
+        let nodes = status["nodes"].as_array().expect("nodes").clone();
+        (nodes.len() == 2 && nodes.iter().all(|node| node["follows"] == true)).then_some(())
+    });
+    let list = two.scripts(&["list"]).done();
+    let kept = |version: &str| {
+        list.lines().any(|line| line.starts_with(&format!("login     {version}")) && line.contains("passed"))
+    };
+    assert!(kept("2") && kept("3"), "texts and results are back: {list}");
+}
+
+/// A node that the change kills is no node that followed.
+#[test]
+fn a_node_that_dies_during_an_activation_is_named() {
+    let redis = RedisServer::start();
+    let node = |name: &str| Setup::at(&redis.url()).set("node.name", name).set("node.lease_ms", 1000);
+    let (one, two) = (node("t1").start(), node("t2").start());
+    one.scripts(&["push", &Rules::new().login(2, "-- as before")]).done();
+    two.signal(rustix::process::Signal::STOP);
+    let told = one.scripts(&["activate", "login", "2", "--timeout", "3"]);
+    two.signal(rustix::process::Signal::CONT);
+    assert_eq!(told.code, 1, "{told:?}");
+    assert!(
+        told.out.contains("t1: follows") && told.out.contains("t2: DOES NOT FOLLOW: it has died or left"),
+        "{told:?}"
+    );
+}
+
+/// What somebody broke in the store is left out and named, and nothing else stops.
+#[test]
+fn garbage_in_the_store_stops_nobody() {
+    let redis = RedisServer::start();
+    let server = Setup::at(&redis.url()).start();
+    let mut look = redis.look();
+    for garbage in ["garbage", "{}", "[]", r#"{"summary":3}"#] {
+        look.run(&["HSET", "os:{dir}:releases", "foo@1", garbage, "os@x", garbage]);
+        look.run(&["LPUSH", "os:{dir}:history", garbage]);
+    }
+    look.run(&["HSET", "os:{dir}:stats", "t9", "garbage"]);
+    // A script that this binary does not know and cannot read, made active.
+    look.run(&["HSET", "os:{dir}:scripts", "foo:active", "1", "foo:digest", "none", "foo:since", "1"]);
+    server.change_login(2, "-- as before");
+    let _session = server.session(1001);
+    assert_eq!(server.decided_by(1001), "login@2");
+    for command in ["list", "status", "history"] {
+        server.scripts(&[command]).done();
+    }
+    server.scripts(&["rollback", "login"]).done();
+    assert_eq!(server.metric("oneseat_script_behind"), 0);
+    // Without any choice the node keeps what it has, and chooses it again.
+    look.run(&["DEL", "os:{dir}:scripts"]);
+    wait_until("the choice is back", || {
+        (look.run(&["HGET", "os:{dir}:scripts", "login:active"]) == json!("1")).then_some(())
+    });
+    server.assert_serves(1002);
+}

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::rules::Rules;
+use crate::support::rules::{self, Rules};
 use crate::support::{RedisServer, Server, Setup, StoreKind, on_both_stores, wait_until};
 
 on_both_stores!(
@@ -96,8 +96,8 @@ fn g9_a_contract_is_kept(store: StoreKind) {
 
     let lifecycle = server.scripts(&["activate", "push", "1"]).refused(2);
     assert!(lifecycle.contains("push always runs as it comes with the binary"), "{lifecycle}");
-    let nobody = server.scripts(&["activate", "beat", "1", "--percent", "5"]).refused(2);
-    assert!(nobody.contains("beat works on no user"), "{nobody}");
+    let nobody = server.scripts(&["activate", "assign", "1", "--percent", "5"]).refused(2);
+    assert!(nobody.contains("assign works on no user"), "{nobody}");
     let unknown = server.scripts(&["rollback", "nobody"]).refused(1);
     assert!(unknown.contains("nobody"), "{unknown}");
 }
@@ -259,4 +259,82 @@ fn files_that_are_no_version_are_refused() {
     assert!(server.scripts(&["push", &lifecycle]).refused(2).contains("always runs as it comes with the binary"));
     assert_eq!(server.scripts_json(&["history"])["history"], json!([]));
     server.assert_serves(1001);
+}
+
+/// The tests that a version brought hold for those after it, beside the built-in ones: whoever comes later cannot get
+/// rid of them by bringing few.
+#[test]
+fn every_new_version_is_held_to_all_tests_before_it() {
+    let server = Setup::new(StoreKind::Embedded).start();
+    let rules = Rules::new();
+    let path = rules.write("count", 2, &rules::count(2, "'ZLEXCOUNT'", "'ZLEXCOUNT'"));
+    let test = "it('has a test of its own', { since = 2 }, function() assert.is_true(given_version() >= 2) end)";
+    fs::write(rules.folder().join("count/test.lua"), test).expect("the folder is ours");
+    let told = server.scripts_json(&["push", &path]);
+    assert!(told["tests"]["passed"].as_u64() > Some(4), "the built-in tests count: {told}");
+
+    let later = Rules::new();
+    let path = later.write("count", 3, &rules::count(3, "{ count = count }", "{ count = 0 * count }"));
+    let errors = server.scripts(&["push", &path]).refused(1);
+    assert!(errors.contains("lua/count/test.lua:") && errors.contains("count@3 failed"), "{errors}");
+    // It is what `test` says of an exported folder, too, in which all layers lie side by side.
+    let folder = later.folder().join("all");
+    let folder = folder.to_str().expect("a plain path");
+    server.scripts(&["export", folder]).done();
+    let exported = fs::read_to_string(format!("{folder}/count/test_v2.lua")).expect("the tests of count@2");
+    assert_eq!(exported, test);
+    let report = server.run(&["test", &format!("{folder}/count")]).done();
+    assert!(
+        report.contains("count/test_v2.lua count@2: 1 passed") && report.contains("count/test.lua count@2: "),
+        "{report}"
+    );
+    let sound = later.write("count", 3, &rules::count(3, "'ZLEXCOUNT'", "'ZLEXCOUNT'"));
+    let told = server.scripts_json(&["push", &sound]);
+    assert!(told["tests"]["passed"].as_u64() > Some(5), "{told}");
+}
+
+/// Other scripts count as the fleet runs them: what is only kept harms nobody.
+#[test]
+fn a_version_is_tested_among_the_active_versions_of_the_others() {
+    let server = Setup::new(StoreKind::Embedded).start();
+    let mut look = server.look();
+    // A version of count that nobody could push, kept all the same.
+    let source = look.run(&["HGET", "os:{dir}:sources", "count@1"]);
+    let mut source: serde_json::Value = serde_json::from_str(source.as_str().expect("a source")).expect("JSON");
+    source["text"] = json!(rules::count(3, "{ count = count }", "{ count = 0 * count }"));
+    source["parts"] = json!([["count/v3.lua", 1]]);
+    let digest = look.run(&["SCRIPT", "LOAD", source["text"].as_str().expect("a text")]);
+    let release = look.run(&["HGET", "os:{dir}:releases", "count@1"]);
+    let mut release: serde_json::Value = serde_json::from_str(release.as_str().expect("a release")).expect("JSON");
+    release["digest"] = digest;
+    look.run(&["HSET", "os:{dir}:sources", "count@3", &source.to_string()]);
+    look.run(&["HSET", "os:{dir}:releases", "count@3", &release.to_string()]);
+    server.scripts(&["push", &Rules::new().login(2, "-- as before")]).done();
+}
+
+/// Two who ask for the same way back at once go back once.
+#[test]
+fn going_back_twice_at_once_is_going_back_once() {
+    let server = Setup::new(StoreKind::Embedded).start();
+    let rules = Rules::new();
+    for version in [2, 3] {
+        server.scripts(&["push", &rules.login(version, "-- as before")]).done();
+        server.scripts(&["activate", "login", &version.to_string()]).done();
+    }
+    let told: Vec<_> = std::thread::scope(|scope| {
+        let ask = || scope.spawn(|| server.scripts(&["rollback", "login", "--timeout", "0"]));
+        let both = [ask(), ask()];
+        both.map(|asked| asked.join().expect("it was asked")).into_iter().map(|told| told.code).collect()
+    });
+    let list = server.scripts_json(&["list"]);
+    let active = list["versions"].as_array().and_then(|versions| {
+        versions.iter().find(|version| version["name"] == "login" && version["state"] == "active").cloned()
+    });
+    let active = active.expect("one is active")["version"].clone();
+    // One after the other they are two ways back; at once, one of them finds that it was done.
+    assert!(active == 2 && told.contains(&1) || active == 1 && told == [0, 0], "{active}: {told:?}");
+    let alone = server.scripts(&["activate", "login", &active.to_string(), "--percent", "5"]).refused(1);
+    assert!(alone.contains("can only try another one"), "{alone}");
+    let machine = server.scripts(&["activate", "nope", "1", "--json"]);
+    assert_eq!((machine.code, machine.out.as_str()), (1, "{\"outcome\":\"unknown\"}\n"));
 }

@@ -77,12 +77,27 @@ impl Store {
 
     /// The scripts of this binary with all that the fleet keeps over them.
     pub fn tree(&self, fleet: &Fleet) -> Result<Tree, Fatal> {
-        let mut tree = Tree::embedded();
-        let mut versions: Vec<_> = fleet.releases.keys().filter_map(|label| parse_label(label)).collect();
-        // The tests of a name are those that came with its highest version.
-        versions.sort_unstable();
-        for (name, version) in versions {
-            tree = tree.overlaid(&files_of(&self.source(name, version)?, name, version));
+        self.overlay(Tree::embedded(), fleet, |_, _| true)
+    }
+
+    /// What a new version of a script meets in the fleet: all versions of its name, and of the others those that are
+    /// active.
+    pub fn surroundings(&self, fleet: &Fleet, name: &str) -> Result<Tree, Fatal> {
+        let is_met = |other: &str, version: u32| {
+            let active = fleet.chosen(other).map(|chosen| chosen.active.version);
+            other == name || active.is_none_or(|active| active == version)
+        };
+        let embedded = Tree::embedded();
+        let files =
+            embedded.files().filter(|(path, _)| version_at(path).is_none_or(|(name, version)| is_met(name, version)));
+        self.overlay(Tree::labelled("lua", files), fleet, is_met)
+    }
+
+    fn overlay(&self, mut tree: Tree, fleet: &Fleet, is_wanted: impl Fn(&str, u32) -> bool) -> Result<Tree, Fatal> {
+        for (name, version) in fleet.releases.keys().filter_map(|label| parse_label(label)) {
+            if is_wanted(name, version) {
+                tree = tree.overlaid(&files_of(&self.source(name, version)?, name, version));
+            }
         }
         Ok(tree)
     }
@@ -106,6 +121,12 @@ pub fn files_of(source: &Source, name: &str, version: u32) -> Tree {
 pub fn parse_label(label: &str) -> Option<(&str, u32)> {
     let (name, version) = label.split_once('@')?;
     Some((name, version.parse().ok()?))
+}
+
+/// Reads `login/v2.lua`.
+fn version_at(path: &str) -> Option<(&str, u32)> {
+    let (name, file) = path.split_once('/')?;
+    Some((name, file.strip_prefix('v')?.strip_suffix(".lua")?.parse().ok()?))
 }
 
 fn endpoint(config: &Config) -> Result<(Endpoint, String), Fatal> {

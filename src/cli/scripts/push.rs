@@ -19,7 +19,7 @@ use crate::script::active::LIFECYCLE;
 use crate::script::catalogue::Script;
 use crate::script::follow::push_arguments;
 use crate::script::release::TestResult;
-use crate::script::tree::{TEST_FILES, Tree};
+use crate::script::tree::{Tree, test_layer};
 
 /// Tests a file and keeps it for the fleet.
 pub fn run(file: &Path, who: String, shared: &Shared) -> Result<Exit, Fatal> {
@@ -34,7 +34,7 @@ pub fn run(file: &Path, who: String, shared: &Shared) -> Result<Exit, Fatal> {
             .hint("it is part of how versions are changed; give yours another name"));
     }
     let store = Store::open(shared)?;
-    let lower = store.tree(&store.fleet()?)?;
+    let lower = store.surroundings(&store.fleet()?, &name)?;
     let upper = only(&place.read().map_err(|error| unreadable(error.to_string()))?, &name, version);
     check_helpers(&lower, &upper)?;
     let suite =
@@ -44,8 +44,7 @@ pub fn run(file: &Path, who: String, shared: &Shared) -> Result<Exit, Fatal> {
         return Err(unreadable("there is no such version".to_owned()));
     };
     let result = test(&suite, script, shared)?;
-    let tests: BTreeMap<_, _> =
-        suite.tree.tests_of(&name).map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
+    let tests = brought(&lower, &upper, &name, version)?;
     let answer = store.ask("push", push_arguments(script, tests, result.clone()).with(Argument::Who, who))?;
     conclude(&answer, script, &result, shared)
 }
@@ -53,10 +52,27 @@ pub fn run(file: &Path, who: String, shared: &Shared) -> Result<Exit, Fatal> {
 /// What belongs to one version: other versions in the folder may be half written, and are not pushed.
 fn only(upper: &Tree, name: &str, version: u32) -> Tree {
     let own = format!("{name}/v{version}.lua");
-    let is_wanted =
-        |path: &str| path == own || path.starts_with("lib/") || TEST_FILES.iter().any(|file| path.ends_with(file));
+    let is_test = |path: &str| path.rsplit('/').next().and_then(test_layer).is_some();
+    let is_wanted = |path: &str| path == own || path.starts_with("lib/") || is_test(path);
     let label = upper.label("");
     Tree::labelled(label.trim_end_matches('/'), upper.files().filter(|(path, _)| is_wanted(path)))
+}
+
+/// The test files that came with the version, under names that say so: those of other versions stay beside them.
+fn brought(lower: &Tree, upper: &Tree, name: &str, version: u32) -> Result<BTreeMap<String, String>, Fatal> {
+    let mut tests = BTreeMap::new();
+    for (path, text) in upper.tests_of(name).filter(|(path, text)| lower.get(path) != Some(text)) {
+        let own = match path.strip_suffix(".lua") {
+            Some(stem) if !stem.contains("_v") => format!("{stem}_v{version}.lua"),
+            _ => path.to_owned(),
+        };
+        let is_own = own.ends_with(&format!("_v{version}.lua"));
+        if !is_own || tests.insert(own, text.to_owned()).is_some() {
+            let why = format!("{} is no test of {name}@{version}; it was not pushed", upper.label(path));
+            return Err(Fatal::new(Exit::Usage, why).hint("tests of a new version stand in test.lua and explore.lua"));
+        }
+    }
+    Ok(tests)
 }
 
 /// Two texts under one name would make one of them unreadable for the other's scripts.
@@ -105,6 +121,7 @@ fn conclude(answer: &Value, script: &Script, result: &TestResult, shared: &Share
         "pushed" => "is kept for the fleet",
         "known" => "is kept for the fleet already, with the same text",
         "taken" => {
+            tell(shared, answer, || Ok(()))?;
             let (who, at) = (answer["who"].as_str().unwrap_or_default(), answer["at"].as_u64().unwrap_or_default());
             let why = format!(
                 "{label} is taken by another text, of {} on {}; a version never changes",

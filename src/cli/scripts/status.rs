@@ -102,7 +102,7 @@ pub fn status(shared: &Shared) -> Result<Exit, Fatal> {
 }
 
 fn follows(node: &Value, revision: u64) -> bool {
-    node["revision"].as_u64() == Some(revision)
+    node["revision"].as_u64() == Some(revision) && node["trouble"].as_str().is_none_or(str::is_empty)
 }
 
 fn node_json(node: &Value, revision: u64) -> Value {

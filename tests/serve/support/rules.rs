@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::node::{Server, Told};
 
+const COUNT: &str = include_str!("../../../lua/count/v1.lua");
 const LOGIN: &str = include_str!("../../../lua/login/v1.lua");
 /// The line of `login` before which nothing is decided.
 const START: &str = "-- 1. Guard:";
@@ -49,6 +50,17 @@ pub fn login(version: u32, code: &str) -> String {
         .replacen(START, &format!("{code}\n{START}"), 1);
     assert!(text.contains(code) && text.contains("@change"), "login v1 is not what it was");
     text
+}
+
+/// The text of `count` under another number, with one text in it replaced by another.
+pub fn count(version: u32, from: &str, to: &str) -> String {
+    let text = COUNT.replacen("-- count v1:", &format!("-- count v{version}:"), 1).replacen(
+        "-- @effect",
+        &format!("-- @change v{version} what a test wants.\n-- @effect"),
+        1,
+    );
+    assert!(text.contains(from) && text.contains("@change"), "count v1 is not what it was");
+    text.replacen(from, to, 1)
 }
 
 impl Server {
