@@ -22,9 +22,9 @@ pub use crate::script::tree::TEST_FILES;
 /// Why there is nothing to run.
 #[derive(Debug, Error)]
 pub enum SuiteError {
-    #[error("cannot read the scripts: {0}")]
+    #[error(transparent)]
     Unreadable(#[from] io::Error),
-    #[error("{0}")]
+    #[error(transparent)]
     Catalogue(#[from] CatalogueError),
     #[error("no tests below {0}; expected are <name>/test.lua and <name>/v<N>.lua")]
     Empty(String),
