@@ -20,9 +20,9 @@ use crate::script::tree::{Tree, test_layer};
 /// Why there is nothing to run.
 #[derive(Debug, Error)]
 pub enum SuiteError {
-    #[error("cannot read the scripts: {0}")]
+    #[error(transparent)]
     Unreadable(#[from] io::Error),
-    #[error("{0}")]
+    #[error(transparent)]
     Catalogue(#[from] CatalogueError),
     #[error("no tests below {0}; expected are <name>/test.lua and <name>/v<N>.lua")]
     Empty(String),

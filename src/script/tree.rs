@@ -1,10 +1,11 @@
 //! The Lua files of a catalogue: those inside the binary, a folder, or a folder laid over the former.
 //!
-//! Paths are relative and use `/`; a file's label is what people are shown: `lua/login/v1.lua`. It reads files and
-//! nothing else, and never interprets them.
+//! Paths are relative and use `/`; a file's label is what people are shown: `lua/login/v1.lua`. It reads and writes
+//! files and nothing else, and never interprets them.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 
 use include_dir::{Dir, include_dir};
@@ -14,6 +15,8 @@ static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/lua");
 
 /// Deepest folder that is looked into; a catalogue needs one level.
 const DEPTH_MAX: usize = 4;
+/// Longest file that is read, in bytes. A script is far shorter, and what a link leads to may have no end.
+pub const FILE_BYTES_MAX: usize = 128 << 10;
 /// A folder directly below the root that holds trees of its own, and so is no part of this one.
 const EXAMPLES: &str = "examples";
 
@@ -21,11 +24,11 @@ const EXAMPLES: &str = "examples";
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Tree {
     label: String,
-    files: BTreeMap<String, File>,
+    files: BTreeMap<String, Leaf>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-struct File {
+struct Leaf {
     label: String,
     text: String,
 }
@@ -38,7 +41,11 @@ impl Tree {
         tree
     }
 
-    /// The files below a folder. Fails when a folder or a `.lua` file cannot be read as text.
+    /// The files below a folder; those whose name begins with a dot are left to the editors that made them.
+    ///
+    /// # Errors
+    /// A folder cannot be read, or a `.lua` file is no regular one, too long, or no text. The message begins with its
+    /// path.
     pub fn read(root: &Path) -> io::Result<Self> {
         let mut tree = Self::empty(root.to_string_lossy().trim_end_matches('/'));
         tree.read_into(root, "", 0)?;
@@ -54,6 +61,16 @@ impl Tree {
             tree.read_into(&helpers, "lib/", DEPTH_MAX)?;
         }
         Ok(tree)
+    }
+
+    /// Writes the files below a folder, so that [`Tree::read`] finds them there. The message of an error begins with the
+    /// path of what cannot be written.
+    pub fn write(&self, root: &Path) -> io::Result<()> {
+        self.files().try_for_each(|(name, text)| {
+            let path = root.join(name);
+            let folder = path.parent().unwrap_or(root);
+            fs::create_dir_all(folder).and_then(|()| fs::write(&path, text)).map_err(|error| at(&path, error))
+        })
     }
 
     /// Files given by hand, as the tests of the catalogue do.
@@ -103,7 +120,7 @@ impl Tree {
 
     fn add(&mut self, path: String, text: String) {
         let label = format!("{}/{path}", self.label);
-        self.files.insert(path, File { label, text });
+        self.files.insert(path, Leaf { label, text });
     }
 
     fn collect(&mut self, dir: &Dir<'_>) {
@@ -117,20 +134,40 @@ impl Tree {
     }
 
     fn read_into(&mut self, dir: &Path, prefix: &str, depth: usize) -> io::Result<()> {
-        for entry in std::fs::read_dir(dir).map_err(|error| at(dir, error))? {
-            let entry = entry?;
-            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-            let path = entry.path();
+        for entry in fs::read_dir(dir).map_err(|error| at(dir, error))? {
+            let entry = entry.map_err(|error| at(dir, error))?;
+            let own = entry.file_name().to_string_lossy().into_owned();
+            // Editors keep locks and copies under such names, as `.#v2.lua`.
+            if own.starts_with('.') {
+                continue;
+            }
+            let (name, path) = (format!("{prefix}{own}"), entry.path());
             if path.is_dir() {
                 if depth < DEPTH_MAX && name != EXAMPLES {
                     self.read_into(&path, &format!("{name}/"), depth + 1)?;
                 }
             } else if name.ends_with(".lua") {
-                self.add(name, std::fs::read_to_string(&path).map_err(|error| at(&path, error))?);
+                self.add(name, read_text(&path).map_err(|error| at(&path, error))?);
             }
         }
         Ok(())
     }
+}
+
+/// The text of a regular file; links are followed.
+fn read_text(path: &Path) -> io::Result<String> {
+    let refused = |why: String| Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    // To open a pipe would wait for somebody who writes.
+    if !fs::metadata(path)?.is_file() {
+        return refused("is no regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    // A file that grows, or has no end, is left after one byte too many.
+    File::open(path)?.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > FILE_BYTES_MAX {
+        return refused(format!("is longer than {FILE_BYTES_MAX} bytes, which is the most that one file may have"));
+    }
+    String::from_utf8(bytes).or_else(|_| refused("is not valid UTF-8".to_owned()))
 }
 
 fn at(path: &Path, error: io::Error) -> io::Error {

@@ -11,6 +11,7 @@ mod overlay;
 mod report;
 mod rollback;
 mod server;
+mod tree;
 mod watchdog;
 
 use std::path::PathBuf;
