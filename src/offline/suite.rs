@@ -171,7 +171,8 @@ impl Layers<'_> {
                 layers.push((false, layer_of(path), text_of(lower, path, text), self.judged(name)));
             }
         }
-        layers.sort_by_key(|(is_new, layer, _, _)| (*is_new, *layer));
+        // Explorations come last, as they take longest to read.
+        layers.sort_by_key(|(is_new, layer, source, _)| (*is_new, *layer, source.label.contains("/explore")));
         let sources: Vec<Text> = layers.iter().map(|(_, _, source, _)| source.clone()).collect();
         let layers = layers.into_iter().enumerate();
         layers

@@ -18,10 +18,7 @@ use crate::script::key::{Key, Shard};
 use crate::script::problem::Problem;
 use crate::script::release::TestResult;
 use crate::script::tally::Tally;
-use crate::script::tree::{Tree, test_layer};
-
-/// Longest file, in bytes: nodes keep all texts, and send them when Redis has forgotten them.
-const FILE_BYTES_MAX: usize = 128 << 10;
+use crate::script::tree::{FILE_BYTES_MAX, Tree, test_layer};
 
 /// Largest integer that a Lua number holds exactly, and so the largest that an `int` argument may be.
 const INT_MAX: i64 = 1 << 53;
