@@ -3,7 +3,7 @@
 //! The fleet's choice is the truth, also where the binary has another text under the same number. What the fleet does
 //! not have yet (a first start, a newer binary, a store that forgot) it is given first.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -107,24 +107,22 @@ impl Caller {
     /// how many texts or choices that were.
     async fn offer(&self, fleet: &Fleet) -> Result<usize, CallError> {
         let now = self.active();
-        let mut given = 0;
+        let mut given = BTreeSet::new();
         for (name, choice) in now.choices().filter(|(name, _)| !LIFECYCLE.contains(name)) {
             let since = fleet.chosen(name).map(|chosen| chosen.since);
             if since.is_none_or(|since| since < choice.since) {
                 self.give(&choice.stable, Some(choice.since)).await?;
-                given += 1;
+                given.insert(choice.stable.label());
             }
         }
         let own = self.catalogue().scripts();
         for script in now.known().chain(own).filter(|script| !LIFECYCLE.contains(&script.name())) {
             warn_of_another(fleet, script);
-            let is_chosen = now.get(script.name()).is_some_and(|choice| Arc::ptr_eq(&choice.stable, script));
-            if !fleet.releases.contains_key(&script.label()) && !is_chosen {
+            if !fleet.releases.contains_key(&script.label()) && given.insert(script.label()) {
                 self.give(script, None).await?;
-                given += 1;
             }
         }
-        Ok(given)
+        Ok(given.len())
     }
 
     /// `since` is the revision with which it was chosen to run; none for what is only to be kept.
