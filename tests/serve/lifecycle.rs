@@ -338,3 +338,27 @@ fn going_back_twice_at_once_is_going_back_once() {
     let machine = server.scripts(&["activate", "nope", "1", "--json"]);
     assert_eq!((machine.code, machine.out.as_str()), (1, "{\"outcome\":\"unknown\"}\n"));
 }
+
+/// A script of one's own, under any name that scripts may have, is kept with its tests.
+#[test]
+fn a_script_of_ones_own_is_pushed_activated_and_exported() {
+    let server = Setup::new(StoreKind::Embedded).start();
+    let rules = Rules::new();
+    let text = "-- my_verdict v1: answer how often somebody asked.\n-- @since 0.1.0\n-- @mode write\n\
+        -- @key user hash profile of the user\n-- @arg uid text the user\n-- @effect reply the number\n\
+        local user_key = KEYS[1]\nlocal uid = ARGV[1]\n\
+        local count = redis.call('HINCRBY', user_key, 'asked', 1)\n\
+        return { 1, { 'reply', 0, cjson.encode({ uid = uid, count = count }) } }\n";
+    let path = rules.write("my_verdict", 1, text);
+    let none = server.scripts(&["push", &path]).refused(2);
+    assert!(none.contains("no test"), "{none}");
+    let test = "it('counts', function() assert.equal(1, run('my_verdict', { uid = '1' }).reply.json.count) end)";
+    fs::write(rules.folder().join("my_verdict/test.lua"), test).expect("the folder is ours");
+    server.scripts(&["push", &path]).done();
+    assert!(server.scripts(&["activate", "my_verdict", "1"]).done().contains("t1: follows"));
+    let folder = rules.folder().join("all");
+    server.scripts(&["export", folder.to_str().expect("a plain path")]).done();
+    assert_eq!(fs::read_to_string(folder.join("my_verdict/test_v1.lua")).expect("its tests"), test);
+    let nothing = server.scripts(&["rollback", "my_verdict"]).refused(1);
+    assert!(nothing.contains("nothing was active before my_verdict@1"), "{nothing}");
+}

@@ -62,11 +62,10 @@ fn only(upper: &Tree, name: &str, version: u32) -> Tree {
 fn brought(lower: &Tree, upper: &Tree, name: &str, version: u32) -> Result<BTreeMap<String, String>, Fatal> {
     let mut tests = BTreeMap::new();
     for (path, text) in upper.tests_of(name).filter(|(path, text)| lower.get(path) != Some(text)) {
-        let own = match path.strip_suffix(".lua") {
-            Some(stem) if !stem.contains("_v") => format!("{stem}_v{version}.lua"),
-            _ => path.to_owned(),
-        };
-        let is_own = own.ends_with(&format!("_v{version}.lua"));
+        let layer = path.rsplit('/').next().and_then(test_layer);
+        let stem = path.strip_suffix(".lua").unwrap_or(path);
+        let own = if layer == Some(0) { format!("{stem}_v{version}.lua") } else { path.to_owned() };
+        let is_own = layer == Some(0) || layer == Some(version);
         if !is_own || tests.insert(own, text.to_owned()).is_some() {
             let why = format!("{} is no test of {name}@{version}; it was not pushed", upper.label(path));
             return Err(Fatal::new(Exit::Usage, why).hint("tests of a new version stand in test.lua and explore.lua"));
