@@ -55,22 +55,34 @@ pub fn content(client: &mut Client) -> Vec<String> {
     let keys = client.line("EVAL \"local k = redis.call('keys', '*') table.sort(k) return k\" 0");
     let keys = keys.trim_matches(['[', ']']).split(", ").filter(|key| !key.is_empty());
     let keys: Vec<&str> = keys.map(|key| key.trim_matches('"')).collect();
-    // A key may expire between the two questions.
-    let found = keys.into_iter().map(|key| describe(client, key));
-    found.filter(|line| !line.contains(" +none ")).collect()
+    keys.into_iter().filter_map(|key| describe(client, key)).collect()
 }
 
-fn describe(client: &mut Client, key: &str) -> String {
+/// A key as one text; none where it has expired since its name was read.
+fn describe(client: &mut Client, key: &str) -> Option<String> {
     let kind = client.call(&["TYPE", key]);
-    let value = match kind.as_str() {
-        "+string" => client.call(&["GET", key]),
-        "+list" => client.call(&["LRANGE", key, "0", "-1"]),
-        "+zset" => scores(&client.call(&["ZRANGE", key, "0", "-1", "WITHSCORES"])),
-        "+stream" => client.call(&["XRANGE", key, "-", "+"]) + &stream_facts(&client.call(&["XINFO", "STREAM", key])),
-        "+set" => sorted(&client.call(&["SMEMBERS", key]), 1),
-        _ => sorted(&client.call(&["HGETALL", key]), 2),
+    let questions: &[&[&str]] = match kind.as_str() {
+        "+string" => &[&["GET", key]],
+        "+list" => &[&["LRANGE", key, "0", "-1"]],
+        "+zset" => &[&["ZRANGE", key, "0", "-1", "WITHSCORES"]],
+        "+stream" => &[&["XRANGE", key, "-", "+"], &["XINFO", "STREAM", key]],
+        "+set" => &[&["SMEMBERS", key]],
+        _ => &[&["HGETALL", key]],
     };
-    format!("{key} {kind} {value} {}", client.call(&["PEXPIRETIME", key]))
+    let answers: Vec<String> = questions.iter().map(|question| client.call(question)).collect();
+    // Asked last: what is there now was there all the time.
+    let deadline = client.call(&["PEXPIRETIME", key]);
+    if deadline.ends_with("-2") {
+        return None;
+    }
+    let value = match (kind.as_str(), answers.as_slice()) {
+        ("+zset", [members]) => scores(members),
+        ("+stream", [entries, info]) => format!("{entries}{}", stream_facts(info)),
+        ("+set", [members]) => sorted(members, 1),
+        ("+hash", [fields]) => sorted(fields, 2),
+        (_, answers) => answers.concat(),
+    };
+    Some(format!("{key} {kind} {value} {deadline}"))
 }
 
 /// What a stream remembers beside its entries; how a server lays it out in memory is its own affair.
