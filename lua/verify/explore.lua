@@ -9,14 +9,8 @@ before_each(function()
   f.issue('bb')
 end)
 
-local function explored(plan, states_min)
-  plan.memory, plan.check, plan.finally = f.memory, f.check, f.settle
-  local covered = explore(plan)
-  assert(covered.states >= states_min, 'only ' .. covered.states .. ' states: do the steps still happen?')
-end
-
 it('a store that forgets everything is put back, whoever comes first', function()
-  explored({
+  f.explore({
     crash = true,
     steps = {
       { name = 'login of 2', function() return f.login(2, 'n2', 'bb') end },
@@ -30,7 +24,7 @@ it('a store that forgets everything is put back, whoever comes first', function(
 end)
 
 it('nodes that die while the store forgets leave nobody on a seat', function()
-  explored({
+  f.explore({
     crash = f.die,
     steps = {
       { name = 'login of 2', by = 'n2', function() return f.login(2, 'n2', 'bb') end },
@@ -43,7 +37,7 @@ end)
 
 it('a store that falls back to an older copy is put right', function()
   local copy = store.copy()
-  explored({
+  f.explore({
     crash = true,
     steps = {
       { name = 'login of 2', function() return f.login(2, 'n2', 'bb') end },
@@ -58,7 +52,7 @@ it('a store that falls back to an older copy is put right', function()
 end)
 
 it('a seat that was empty for an hour is as new, and who is late with a verify gets nothing', function()
-  explored({
+  f.explore({
     steps = {
       { name = '1 falls silent', function() return f.close(1) end },
       { name = 'expiry of 1', after = '1 falls silent', function() return f.expire(1) end },
@@ -81,7 +75,7 @@ end)
 
 it('an older ticket comes back while the store has forgotten the newer one', function()
   f.login(2, 'n2', 'bb')
-  explored({
+  f.explore({
     crash = true,
     steps = {
       { name = 'the store forgets', f.forget },
@@ -96,7 +90,7 @@ it('an older ticket comes back while the store has forgotten the newer one', fun
 end)
 
 it('a kick that was lost comes with the next verify', function()
-  explored({
+  f.explore({
     steps = {
       { name = 'login of 2', function() return f.login(2, 'n2', 'bb') end },
       { name = 'login of 3', function() return f.login(3, 'n1', 'bb') end },

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 
 use crate::error::{Exit, Fatal};
+pub use crate::offline::report::printable;
 
 /// Prints one line, at once. A reader that has gone away (`| head`) has seen enough, which is no error.
 pub fn line(text: impl Display) -> Result<(), Fatal> {
@@ -35,12 +36,6 @@ pub fn cell(value: &serde_json::Value) -> String {
         serde_json::Value::String(text) => printable(text),
         other => printable(&other.to_string()),
     }
-}
-
-/// A text that cannot steer the terminal.
-pub fn printable(text: &str) -> String {
-    let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(show).collect()
 }
 
 /// A moment in milliseconds since 1970 as people read it: `2026-01-31 12:00:00 UTC`.

@@ -464,5 +464,12 @@ rawset(_G, 'fleet', function(given)
     check_roster()
   end
 
+  -- Explores a plan of `steps` with all checks. Fewer states than expected mean that steps cannot happen any more.
+  function fleet.explore(plan, states_min)
+    plan.memory, plan.check, plan.finally = fleet.memory, fleet.check, fleet.settle
+    local covered = explore(plan)
+    assert(covered.states >= states_min, 'only ' .. covered.states .. ' states: do the steps still happen?')
+  end
+
   return fleet
 end)

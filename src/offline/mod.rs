@@ -29,7 +29,7 @@ pub mod pool;
 mod pulse;
 mod reach;
 pub mod record;
-mod report;
+pub mod report;
 mod rollback;
 pub mod runner;
 mod search;

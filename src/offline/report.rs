@@ -29,7 +29,7 @@ pub fn failure(out: &mut dyn Write, verdict: &Verdict) -> io::Result<()> {
 }
 
 /// A text that cannot steer the terminal.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(show).collect()
 }

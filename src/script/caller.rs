@@ -17,7 +17,7 @@ use thiserror::Error as ThisError;
 use crate::id::Uid;
 use crate::metric::{self, CallOutcome};
 use crate::reason::Reason;
-use crate::script::active::{ActiveSet, LIFECYCLE};
+use crate::script::active::ActiveSet;
 use crate::script::argument::Arguments;
 use crate::script::catalogue::{Catalogue, Script};
 use crate::script::effect::{Effect, EffectError, Item, decode_reply};
@@ -231,7 +231,12 @@ impl Caller {
         mut arguments: Arguments<'_>,
     ) -> Result<Verdict, CallError> {
         let uid = uid.map_or("", Uid::as_str);
-        let script = self.pick(name, uid).ok_or_else(|| CallError::Unknown { script: name.to_owned() })?;
+        let script = self
+            .active
+            .load()
+            .pick(name, uid)
+            .cloned()
+            .ok_or_else(|| CallError::Unknown { script: name.to_owned() })?;
         if !self.is_connected() {
             return Err(away("not connected"));
         }
@@ -246,14 +251,6 @@ impl Caller {
         });
         count(&script, &outcome, started.elapsed());
         Ok(Verdict { effects: outcome?, script })
-    }
-
-    /// The version of a script that runs for a user.
-    fn pick(&self, name: &str, uid: &str) -> Option<Arc<Script>> {
-        match LIFECYCLE.contains(&name) {
-            true => self.catalogue.get(name).cloned(),
-            false => self.active.load().pick(name, uid).cloned(),
-        }
     }
 
     /// NOSCRIPT means that nothing ran, so the script is loaded and the call made again, exactly once.

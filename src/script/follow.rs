@@ -82,7 +82,7 @@ impl Caller {
         if fleet.revision == now.revision() {
             return Ok(false);
         }
-        let mut choices = HashMap::new();
+        let mut choices: HashMap<_, _> = LIFECYCLE.iter().filter_map(|name| self.of_binary(name)).collect();
         for name in fleet.names().into_iter().filter(|name| !LIFECYCLE.contains(name)) {
             match self.choice(&now, &fleet, name).await {
                 Ok(choice) => drop(choices.insert(name.to_owned(), choice)),
@@ -93,13 +93,18 @@ impl Caller {
                 Err(error) => return Err(error),
             }
         }
-        let own = self.catalogue().names().filter(|name| !LIFECYCLE.contains(name));
-        if let Some(name) = own.into_iter().find(|name| !choices.contains_key(*name)) {
+        if let Some(name) = self.catalogue().names().find(|name| !choices.contains_key(*name)) {
             return Err(FollowError::Unchosen { name: name.to_owned() });
         }
         self.switch(ActiveSet::new(fleet.revision, choices)).await?;
         tracing::info!(revision = fleet.revision, scripts = %differences(&now, &self.active()), "follows the fleet's script versions");
         Ok(true)
+    }
+
+    /// A script that never comes from the fleet.
+    fn of_binary(&self, name: &str) -> Option<(String, Choice)> {
+        let stable = self.catalogue().get(name)?.clone();
+        Some((name.to_owned(), Choice { stable, canary: None, since: 0 }))
     }
 
     /// Gives the fleet what it does not have. What runs here and was chosen later than what the fleet has active (the
