@@ -21,7 +21,7 @@ use crate::id::Name;
 pub use layer::{Template, template};
 pub use problem::{ConfigError, Problem};
 pub use rule::MS_MAX;
-pub use value::{Format, Fsync, Level, Policy, RedisUrl, Secret, split_host_port};
+pub use value::{Format, Fsync, Level, Partition, Policy, RedisUrl, Secret, split_host_port};
 
 /// The file that holds every default, as it is built into the binary.
 pub const TEMPLATE: &str = include_str!("../../config/default.toml");
@@ -57,9 +57,16 @@ pub struct Node {
     #[serde(deserialize_with = "value::host_port")]
     pub address: String,
     pub capacity: u64,
+    pub weight: u64,
+    /// Empty, or a name.
+    #[serde(deserialize_with = "value::zone")]
+    pub zone: String,
     pub beat_ms: u64,
     pub lease_ms: u64,
     pub verify_ms: u64,
+    pub partition: Partition,
+    /// 0: stop at once.
+    pub drain_ms: u64,
 }
 
 /// The client side: where it listens and how much it holds.
@@ -97,6 +104,7 @@ pub struct Kick {
 #[serde(deny_unknown_fields)]
 pub struct Ticket {
     pub ttl_ms: u64,
+    pub reserve_ms: u64,
 }
 
 /// What a seat is and who gets it.
