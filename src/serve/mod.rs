@@ -26,7 +26,6 @@ use crate::readiness::{Condition, Readiness};
 use crate::reason::Reason;
 use crate::script::catalogue::Catalogue;
 use crate::script::transfer::FILLING;
-use crate::script::{Argument, CallError, Caller, Standing};
 use crate::script::{Argument, Arguments, CallError, Caller, Standing};
 use crate::serve::folder::DataFolder;
 use crate::serve::store::Store;
