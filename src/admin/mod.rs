@@ -96,6 +96,7 @@ fn router(state: AdminState) -> Router {
         .route("/v1/users/{uid}", get(user::lookup))
         .route("/v1/users/{uid}/session", delete(user::kick))
         .route("/v1/nodes", get(node::list))
+        .route("/v1/nodes/{name}/drain", post(node::drain).delete(node::undrain))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metric::render))

@@ -195,14 +195,18 @@ impl Loaded {
         Ok(Self { config, layers })
     }
 
-    /// As [`Loaded::read`], with the environment of this process.
+    /// As [`Loaded::read`], with the environment of this process and variables that stand over it.
     ///
     /// # Errors
     /// See [`Loaded::read`].
-    pub fn from_process(file: Option<&Path>) -> Result<Self, ConfigError> {
+    pub fn from_process(
+        file: Option<&Path>,
+        more: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
         // A value that is not UTF-8 becomes one with replacement characters, which no setting but a path accepts.
         let text = |part: std::ffi::OsString| part.to_string_lossy().into_owned();
-        Self::read(file, std::env::vars_os().map(|(name, value)| (text(name), text(value))))
+        let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+        Self::read(file, environment.chain(more))
     }
 
     /// The merged settings as a file that can be read again, each with its source behind it; secrets are masked.

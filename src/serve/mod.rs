@@ -25,6 +25,7 @@ use crate::metric::Metric;
 use crate::readiness::{Condition, Readiness};
 use crate::reason::Reason;
 use crate::script::catalogue::Catalogue;
+use crate::script::transfer::FILLING;
 use crate::script::{Argument, Arguments, CallError, Caller, Standing};
 use crate::serve::folder::DataFolder;
 use crate::serve::store::Store;
@@ -237,6 +238,7 @@ async fn join(lease: &Lease, readiness: &Readiness) -> Result<Registration, Fata
             // What cannot be read as a number is of a later day.
             let is_newer = schema.parse().map_or(true, |schema: u32| schema > SCHEMA);
             let hint = match is_newer {
+                _ if schema == FILLING => "`oneseat migrate` did not come to its end there: run it again",
                 true => "a newer oneseat has written it: start that one, or a newer one than this",
                 false => "it is too old: start the oneseat that wrote it, and update release by release",
             };
