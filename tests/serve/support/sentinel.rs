@@ -9,11 +9,12 @@ use super::wait::wait_until;
 const SERVICE: &str = "main";
 const SENTINELS: usize = 3;
 /// The sentinels' own rhythms, which no configuration file sets. A machine that stalls must not make them distrust
-/// their clocks. Four times the period of publishing has to be longer than a planned change takes to be noticed, or one
-/// sentinel undoes what another has begun.
+/// their clocks. What they know of a replica is good for five pings, which has to be more than the second between two
+/// looks. Four times the period of publishing has to be longer than a planned change takes to be noticed, or one sentinel
+/// undoes what another has begun.
 const RHYTHMS: [(&str, &str); 7] = [
     ("INFO-PERIOD", "300"),
-    ("PING-PERIOD", "100"),
+    ("PING-PERIOD", "500"),
     ("ASK-PERIOD", "100"),
     ("PUBLISH-PERIOD", "600"),
     ("ELECTION-TIMEOUT", "2000"),
