@@ -49,6 +49,7 @@ fn a_node_that_cannot_follow_says_so_and_serves_on(store: StoreKind) {
     assert!(ready.contains("the fleet chose login@3, but its text is not there"), "{ready}");
     assert_eq!(server.metric("oneseat_script_behind"), 1);
     session.beat();
+    server.admin.wait_ready();
     let _other = server.session(1002);
     assert_eq!(server.decided_by(1002), "login@2");
     wait_until("the fleet knows", || {
