@@ -49,7 +49,6 @@ fn a_node_that_cannot_follow_says_so_and_serves_on(store: StoreKind) {
     assert!(ready.contains("the fleet chose login@3, but its text is not there"), "{ready}");
     assert_eq!(server.metric("oneseat_script_behind"), 1);
     session.beat();
-    server.admin.wait_ready();
     let _other = server.session(1002);
     assert_eq!(server.decided_by(1002), "login@2");
     wait_until("the fleet knows", || {
@@ -77,6 +76,7 @@ fn a_store_that_forgot_is_given_the_versions_that_run(store: StoreKind) {
     wait_until("the pointer is back", || (pointers(&server) == json!("2")).then_some(()));
     wait_until("the session is seated again", || (!server.admin.seats(1001).is_empty()).then_some(()));
     session.beat();
+    server.admin.wait_ready();
     let _other = server.session(1002);
     assert_eq!(server.decided_by(1002), "login@2");
     server.scripts(&["activate", "login", "1"]).done();
