@@ -1,8 +1,9 @@
 -- Nodes of a `fleet` that live by leases: `fleet{ lease_ms = 1000 }`.
 --
--- They register, beat, and reap each other as the server's do: mark the dead, look whose sessions stand in the rosters,
--- list those of the dead and of nodes that nobody knows, end one after the other. What each believes of itself and what
--- a reaper has learned stands in the memory of the fleet, so that an exploration can come between any two steps.
+-- They register, beat, and reap each other as the server's do: look whose sessions stand in the rosters, then mark the
+-- dead, list what those have and what nodes have that nobody knows, and end one after the other. What each believes of
+-- itself and what a reaper has learned stands in the memory of the fleet, so that an exploration can come between any two
+-- steps.
 local native = ...
 local fail = native.fail
 
@@ -42,7 +43,7 @@ native.keep_directory = function(fleet, inner)
     if answer.incarnation <= node.incarnation and node.heard then
       fail('an incarnation of ' .. name .. ' comes twice')
     end
-    node.incarnation, node.is_dead = answer.incarnation, false
+    node.incarnation, node.is_dead, node.is_marked = answer.incarnation, false, false
     note_sign(name, answer.deadline)
   end
 
@@ -69,7 +70,6 @@ native.keep_directory = function(fleet, inner)
     else
       assert.equal('register', answer.outcome, 'the beat of ' .. name)
       register(name, node.incarnation)
-      node.is_marked = false
     end
     return answer
   end
@@ -79,15 +79,34 @@ native.keep_directory = function(fleet, inner)
   -- A node may be taken for dead only when it was silent for a lease while others were heard of all the time.
   local function judge_mark(name)
     local node = node_of(name)
-    local silent_since = math.max(node.heard or 0, known().since or math.huge)
+    -- What it was heard of in a time that is yet to come counts for nothing: time went back since.
+    local heard = node.heard and node.heard <= clock.now() and node.heard or 0
+    local silent_since = math.max(heard, known().since or math.huge)
     if not node.is_dead and clock.now() - silent_since < lease_ms() then
       fail(name .. ' is taken for dead, and was heard of within its lease')
     end
   end
 
-  -- A node asks who is dead.
-  function fleet.mark(reaper)
+  -- So may the sessions of the incarnation that it has, whether it was marked or nobody knows it.
+  local function judge_reap(owner)
+    local node = node_of(owner.node)
+    if owner.incarnation == node.incarnation and not node.is_marked then
+      judge_mark(owner.node)
+    end
+  end
+
+  -- A node looks whose sessions there are. Only then it may ask who is dead: whoever had a session was known before.
+  function fleet.survey(reaper)
     if node_of(reaper).is_dead then
+      return false
+    end
+    known().reapers[reaper] = { owners = run('owners').reply.json.owners, calls = {} }
+  end
+
+  -- It asks who is dead.
+  function fleet.mark(reaper)
+    local work = known().reapers[reaper]
+    if not work or node_of(reaper).is_dead then
       return false
     end
     local answer, learned = run('mark').reply.json, {}
@@ -99,7 +118,8 @@ native.keep_directory = function(fleet, inner)
         node.is_marked = true
       end
     end
-    known().reapers[reaper] = { calm = answer.calm, learned = learned, calls = {} }
+    work.learned = answer.calm and learned or nil
+    return answer
   end
 
   local function list(calls, owner)
@@ -113,17 +133,19 @@ native.keep_directory = function(fleet, inner)
     until cursor == ''
   end
 
-  -- It looks whose sessions there are, and which of them are to be ended; the calls arrive later.
-  function fleet.survey(reaper)
+  -- It lists what is to be ended; the calls arrive later.
+  function fleet.list(reaper)
     local work = known().reapers[reaper]
-    if not work or not work.calm or node_of(reaper).is_dead then
+    if not work or not work.learned or node_of(reaper).is_dead then
       return false
     end
-    for _, owner in ipairs(run('owners').reply.json.owners) do
+    for _, owner in ipairs(work.owners) do
       if is_reapable(work.learned, owner) then
+        judge_reap(owner)
         list(work.calls, owner)
       end
     end
+    work.owners = {}
   end
 
   -- The next of its calls arrives.
@@ -170,9 +192,9 @@ native.keep_directory = function(fleet, inner)
       repeat until fleet.end_next(reaper) == false
     end
     local reaper = the_living()[1]
-    fleet.mark(reaper)
-    assert.is_true(known().reapers[reaper].calm, 'the fleet is calm in the end')
     fleet.survey(reaper)
+    assert.is_true(fleet.mark(reaper).calm, 'the fleet is calm in the end')
+    fleet.list(reaper)
     repeat until fleet.end_next(reaper) == false
   end
 
