@@ -23,7 +23,7 @@ local zone, count, reserve_ms = ARGV[1], ARGV[2], ARGV[3]
 -- 1. Read.
 local now = now_ms()
 local wanted, ends = tonumber(count) or 1, now + (tonumber(reserve_ms) or 0)
-local open, first = open_nodes(nodes_key, leases_key, now, ends + 1000)
+local open, first = open_nodes(nodes_key, leases_key, now)
 
 -- 2. Decide.
 local near, far = {}, {}

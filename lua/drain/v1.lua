@@ -17,7 +17,7 @@ local node, draining, over_ms = ARGV[1], ARGV[2], ARGV[3]
 local now, others = now_ms(), 0
 local record = record_of(redis.call('HGET', nodes_key, node))
 local deadline = tonumber(redis.call('ZSCORE', leases_key, node) or nil) or 0
-for _, each in ipairs(open_nodes(nodes_key, leases_key, now, math.huge)) do
+for _, each in ipairs(open_nodes(nodes_key, leases_key, now)) do
   others = others + (each.name ~= node and 1 or 0)
 end
 if not record or record.dead or deadline <= now then

@@ -1,10 +1,10 @@
 -- count_reserved: how many tickets were handed out for a node that are neither used nor over, and when the first of
--- them ends. What is over leaves the record. So does what ends after `latest`: time went back since it was noted.
-local function count_reserved(record, now, latest)
+-- them ends. What is over leaves the record.
+local function count_reserved(record, now)
   local count, first = 0, math.huge
   for text, tickets in pairs(record.reserved) do
     local deadline = tonumber(text) or 0
-    if deadline > now and deadline <= latest and type(tickets) == 'number' then
+    if deadline > now and type(tickets) == 'number' then
       count, first = count + tickets, math.min(first, deadline)
     else
       record.reserved[text] = nil

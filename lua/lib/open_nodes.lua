@@ -3,7 +3,7 @@
 -- `size` (what `used` is held against). Answers also when the first lease or reservation of those that live ends.
 -- @include record_of
 -- @include count_reserved
-local function open_nodes(nodes_key, leases_key, now, latest)
+local function open_nodes(nodes_key, leases_key, now)
   local leases, names, open, first = {}, {}, {}, math.huge
   local flat = redis.call('ZRANGEBYSCORE', leases_key, '(' .. now, '+inf', 'WITHSCORES')
   for i = 1, #flat, 2 do
@@ -14,7 +14,7 @@ local function open_nodes(nodes_key, leases_key, now, latest)
   for i, name in ipairs(names) do
     local record = record_of(records[i])
     if record and not record.dead then
-      local reserved, ends = count_reserved(record, now, latest)
+      local reserved, ends = count_reserved(record, now)
       local used, size = record.count + reserved, record.capacity * record.weight
       first = math.min(first, leases[name], ends)
       if not record.draining and used < record.capacity and size > 0 then

@@ -3,7 +3,7 @@
 -- @include count_reserved
 local function use_reserved(record, now, arrivals)
   local deadlines = {}
-  if count_reserved(record, now, math.huge) > 0 then
+  if count_reserved(record, now) > 0 then
     for deadline in pairs(record.reserved) do
       deadlines[#deadlines + 1] = deadline
     end

@@ -31,7 +31,7 @@ for i, node in ipairs(names) do
     name = node, address = record.address, live = is_live, count = record.count, capacity = record.capacity,
     incarnation = record.incarnation, draining = record.draining, lease_ms = is_live and deadline - now or 0,
     revision = record.revision, trouble = record.trouble, weight = record.weight, zone = record.zone, at = record.at,
-    over_ms = record.over_ms, reserved = count_reserved(record, now, math.huge),
+    over_ms = record.over_ms, reserved = (count_reserved(record, now)),
     state = record.left and 'left' or not is_live and 'dead' or record.draining and 'draining' or 'live',
   }), 1, -2) .. ',"stats":' .. stats .. '}'
 end

@@ -88,12 +88,10 @@ fn after_an_outage_of_all_nobody_reaps_anybody() {
     sessions.extend((2001..2011).map(|uid| two.session(uid)));
     redis.pause();
     // Longer than the lease, by the clock that both nodes go by.
-    wait_until("the leases are out", || {
-        (one.metric("oneseat_lease_seconds") == 0 && two.metric("oneseat_lease_seconds") == 0).then_some(())
-    });
+    wait_until("the leases are out", || (!one.has_lease() && !two.has_lease()).then_some(()));
     redis.resume();
     for server in [&one, &two] {
-        wait_until("the node beats again", || (server.metric("oneseat_lease_seconds") > 0).then_some(()));
+        wait_until("the node beats again", || server.has_lease().then_some(()));
         server.admin.wait_ready();
     }
     sessions.iter_mut().for_each(Session::beat);
