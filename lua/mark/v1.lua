@@ -4,6 +4,10 @@
 -- the store that was away, and nobody is marked. Nor is it as long as nobody came back. Whoever is marked is told to
 -- register anew by its next beat, so what its incarnation left may be removed. What died an hour ago is forgotten.
 --
+-- A reaper asks whose sessions stand in the rosters (`owners`) before it asks here: whoever has any was known before, so
+-- a name that is not told here is nobody's. An incarnation above the one that is told is not dead because that one is:
+-- the directory fell back, and the node will register anew.
+--
 -- @since 0.1.0
 -- @mode write
 -- @key nodes hash what each node last said of itself

@@ -85,7 +85,7 @@ impl Member {
             arrivals += self.gateway.take_arrivals();
             let beat = self.beat(arrivals, &mut store, signals).await;
             self.readiness.set(Condition::Redis, beat.is_some());
-            self.readiness.set(Condition::Node, self.caller.standing().has_lease());
+            self.tell_whether_known();
             match beat {
                 Some(Beat::Superseded) => {
                     tracing::error!("another process has taken the name of this node, which stops");
@@ -126,10 +126,16 @@ impl Member {
         }
     }
 
+    fn tell_whether_known(&self) {
+        let is_known = self.caller.standing().has_lease() && !self.gateway.is_suspended();
+        self.readiness.set(Condition::Node, is_known);
+    }
+
     /// The directory does not know this incarnation: it was taken for dead, or Redis forgot. Nobody new is seated until
     /// its sessions have been held against the seats.
     async fn register_anew(&self, store: &mut String, signals: &Signals) -> Option<Beat> {
         self.gateway.suspend();
+        self.tell_whether_known();
         let outcome = self.lease.register().await;
         match outcome {
             Ok(registration) => {
@@ -167,6 +173,7 @@ impl Member {
                 (over, suspensions) = (Duration::ZERO, self.gateway.suspensions());
             }
             self.gateway.resume(suspensions);
+            self.tell_whether_known();
         }
     }
 

@@ -12,7 +12,7 @@ use crate::wire::body::{goodbye, goodbye_elsewhere, refusal_elsewhere, try_again
 use crate::wire::message;
 
 /// Milliseconds after which a newcomer may be let in whose node is not sure of its own sessions yet.
-const SUSPENDED_MS: u64 = 1_000;
+const SUSPENDED_MS: u64 = 500;
 /// Milliseconds that a newcomer is asked to wait before it dials another node, or asks for one.
 const ELSEWHERE_MS: u64 = 100;
 
@@ -36,9 +36,14 @@ pub(super) struct Entrance {
 }
 
 impl Entrance {
+    /// Whether the directory did not know the node, and its sessions were not held against the seats since.
+    fn is_suspended(&self) -> bool {
+        self.resumed.load(Ordering::Acquire) < self.suspensions.load(Ordering::Acquire)
+    }
+
     /// The answer to a login that must not be asked of the store now.
     pub fn refusal(&self) -> Option<Bytes> {
-        if self.resumed.load(Ordering::Acquire) < self.suspensions.load(Ordering::Acquire) {
+        if self.is_suspended() {
             return Some(try_again(message::LOGIN_REPLY, SUSPENDED_MS));
         }
         match &**self.door.load() {
@@ -59,6 +64,11 @@ impl Gateway {
     /// The node is not known to the directory: no login is answered until [`Gateway::resume`].
     pub fn suspend(&self) {
         self.entrance.suspensions.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether no login is answered now.
+    pub fn is_suspended(&self) -> bool {
+        self.entrance.is_suspended()
     }
 
     /// How often the node was suspended. Asked before a verify begins, whose end may resume it.

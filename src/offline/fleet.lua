@@ -4,7 +4,7 @@
 -- channel ends the session that it names. What it knows stands in `memory`, so that an exploration can undo it. After
 -- every call it holds what the scripts did to the seat against the guarantees.
 local native = ...
-local fail = native.fail
+local fail, keep_directory = native.fail, native.keep_directory
 
 local FIELDS = { 'sid', 'end', 'number', 'epoch', 'node', 'incarnation' }
 
@@ -25,7 +25,7 @@ end
 rawset(_G, 'fleet', function(given)
   local uid, class = given and given.uid or '1001', given and given.class or 'main'
   local fleet, name = { memory = given and given.memory or {} }, uid .. ' ' .. class
-  fleet.memory[name] = { nodes = {}, sessions = {}, reaping = {} }
+  fleet.memory[name] = { nodes = {}, sessions = {}, reaping = {}, lease_ms = given and given.lease_ms }
 
   -- An exploration makes the tables inside the memory anew, so it is always asked for them.
   local function known()
@@ -34,10 +34,17 @@ rawset(_G, 'fleet', function(given)
 
   -- 1. What is known.
 
+  -- Where nodes have leases, none lives before it has started.
   local function node_of(name)
-    local node = known().nodes[name] or { incarnation = 1700000000000, inbox = {}, is_dead = false }
+    local node = known().nodes[name] or { incarnation = 1700000000000, inbox = {}, is_dead = known().lease_ms ~= nil }
     known().nodes[name] = node
     return node
+  end
+
+  -- What a node says of itself whenever it wants to seat somebody. It never asks for longer than its lease is good.
+  local function claim_of(name)
+    local node = node_of(name)
+    return { node = name, incarnation = node.incarnation, not_after = node.deadline }
   end
 
   local function session_of(wanted)
@@ -186,8 +193,8 @@ rawset(_G, 'fleet', function(given)
   end
 
   local function ask_login(n, session, more)
-    return call('login', merge({ sid = sid(n), node = session.node, incarnation = node_of(session.node).incarnation,
-      token_digest = session.token, address = 'a:' .. n }, more), sid(n))
+    local arguments = { sid = sid(n), token_digest = session.token, address = 'a:' .. n }
+    return call('login', merge(merge(arguments, session.claim or claim_of(session.node)), more), sid(n))
   end
 
   function fleet.login(n, node, token, more)
@@ -214,6 +221,14 @@ rawset(_G, 'fleet', function(given)
     end
     known().sessions[n] = { node = node, token = token, state = 'unheard', is_over = false }
     ask_login(n, known().sessions[n], more)
+  end
+
+  -- A login is sent, and arrives much later, if at all; meanwhile its session counts for nothing.
+  function fleet.send_login(n, node, token)
+    if known().sessions[n] or node_of(node).is_dead then
+      return false
+    end
+    known().sessions[n] = { node = node, token = token, state = 'unheard', is_over = false, claim = claim_of(node) }
   end
 
   -- A login that was given up arrives once more, from somewhere on its way.
@@ -257,9 +272,9 @@ rawset(_G, 'fleet', function(given)
       return false
     end
     local before = seat_of()
-    local effects = call('verify', merge({ sid = sid(n), class = class, node = session.node,
-      incarnation = node_of(session.node).incarnation, token_digest = session.token, number = session.number,
-      epoch = session.epoch, address = 'a:' .. n }, more), sid(n))
+    local arguments = merge(claim_of(session.node), { sid = sid(n), class = class, token_digest = session.token,
+      number = session.number, epoch = session.epoch, address = 'a:' .. n })
+    local effects = call('verify', merge(arguments, more), sid(n))
     if effects.reply.json.outcome == 'closed' then
       judge_close(n, session, before)
     end
@@ -353,6 +368,13 @@ rawset(_G, 'fleet', function(given)
     repeat until fleet.reap_next() == false
   end
 
+  -- Everything that is dead is reaped.
+  function fleet.reap_all()
+    for _, name in ipairs(sorted(known().nodes)) do
+      fleet.reap(name)
+    end
+  end
+
   -- Who ended is known as long as the store remembers the seat.
   function fleet.forgive()
     for _, session in pairs(known().sessions) do
@@ -444,8 +466,8 @@ rawset(_G, 'fleet', function(given)
   function fleet.settle()
     for _, name in ipairs(sorted(known().nodes)) do
       fleet.deliver(name)
-      fleet.reap(name)
     end
+    fleet.reap_all()
     for _, n in ipairs(sorted(known().sessions)) do
       fleet.verify(n)
     end
@@ -471,5 +493,8 @@ rawset(_G, 'fleet', function(given)
     assert(covered.states >= states_min, 'only ' .. covered.states .. ' states: do the steps still happen?')
   end
 
+  if known().lease_ms then
+    keep_directory(fleet, { known = known, node_of = node_of, call = call, merge = merge, sorted = sorted })
+  end
   return fleet
 end)
