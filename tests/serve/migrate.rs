@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::cluster::Cluster;
 use crate::support::rules::Rules;
+use crate::support::sentinel::Sentinels;
 use crate::support::{RedisServer, Server, Session, Setup, StoreKind, Told, wait_until};
 
 /// What was left behind by a server that was killed, and what its clients still have.
@@ -47,12 +49,24 @@ impl Estate {
     }
 
     fn migrate(&self, redis: &RedisServer, arguments: &[&str]) -> Told {
-        let url = redis.url();
-        self.server.run(&[&["migrate", "--from", "embedded", "--to", &url], arguments].concat())
+        self.migrate_to(&redis.url(), arguments)
+    }
+
+    fn migrate_to(&self, url: &str, arguments: &[&str]) -> Told {
+        self.server.run(&[&["migrate", "--from", "embedded", "--to", url], arguments].concat())
     }
 
     fn moved(&self, redis: &RedisServer, arguments: &[&str]) -> Value {
-        document(self.migrate(redis, &[arguments, &["--json"]].concat()))
+        self.moved_to(&redis.url(), arguments)
+    }
+
+    fn moved_to(&self, url: &str, arguments: &[&str]) -> Value {
+        document(self.migrate_to(url, &[arguments, &["--json"]].concat()))
+    }
+
+    /// A node on the store that all was moved to, in a folder of its own.
+    fn node(&self, url: &str) -> Setup {
+        Setup::at(url).folder(&self.folder.path().join("other"))
     }
 }
 
@@ -99,7 +113,7 @@ fn a_node_goes_on_where_the_embedded_store_ended() {
     assert_eq!(keys(&redis).len() as u64, sum, "{moved} {:?}", keys(&redis));
     let deadline = redis.look().run(&["PEXPIRETIME", "os:{0}:trail:2001"]);
     assert!(deadline.as_i64().is_some_and(|ms| ms > 0), "a deadline goes along: {deadline}");
-    let server = Setup::at(&redis.url()).folder(&estate.folder.path().join("other")).start();
+    let server = estate.node(&redis.url()).start();
     let look = |command: &[&str]| redis.look().texts(command);
     wait_until("the dead sessions are reaped", || {
         look(&["ZRANGE", "os:{0}:roster", "0", "-1"]).is_empty().then_some(())
@@ -117,8 +131,57 @@ fn users_are_spread_over_the_shards_that_were_asked_for() {
     let tags: std::collections::BTreeSet<String> = keys(&redis).iter().map(|key| tag(key)).collect();
     assert_eq!(tags.len(), 9, "the directory, and 8 shards with 23 users: {tags:?}");
     assert_eq!(redis.look().run(&["HGET", "os:{dir}:meta", "shards"]), "8");
-    let server = Setup::at(&redis.url()).set("redis.shards", 8).folder(&estate.folder.path().join("other")).start();
+    let server = estate.node(&redis.url()).set("redis.shards", 8).start();
     goes_on(&estate, &server);
+}
+
+#[test]
+fn a_cluster_takes_over_from_the_embedded_store() {
+    let estate = Estate::new();
+    let cluster = Cluster::start();
+    let moved = estate.moved_to(&cluster.url(), &[]);
+    assert_eq!((&moved["shards"], &moved["sessions"]), (&json!(256), &json!(2)), "{moved}");
+    assert_eq!(moved["digest"], moved["target_digest"], "{moved}");
+    let held = |index: usize| cluster.member(index).look().run(&["DBSIZE"]).as_u64().unwrap_or_default();
+    let held: Vec<u64> = cluster.primaries().into_iter().map(held).collect();
+    let sum: u64 = moved["keys"].as_object().expect("an object").values().filter_map(Value::as_u64).sum();
+    assert!(held.iter().all(|count| *count > 0) && held.iter().sum::<u64>() == sum, "{held:?} {moved}");
+    // What is there is found on every primary, and removed from all.
+    assert!(estate.migrate_to(&cluster.url(), &[]).refused(2).contains("this very store already"));
+    let again = estate.moved_to(&cluster.url(), &["--replace", "--shards", "16"]);
+    assert_eq!((&again["removed"], &again["shards"]), (&json!(sum), &json!(16)), "{again}");
+    goes_on(&estate, &estate.node(&cluster.url()).set("redis.shards", 16).start());
+}
+
+#[test]
+fn a_primary_under_sentinels_takes_over_from_the_embedded_store() {
+    let estate = Estate::new();
+    let sentinels = Sentinels::start();
+    let moved = estate.moved_to(&sentinels.url(), &[]);
+    assert_eq!((&moved["shards"], &moved["digest"]), (&json!(1), &moved["target_digest"]), "{moved}");
+    goes_on(&estate, &estate.node(&sentinels.url()).start());
+}
+
+#[test]
+fn the_folder_of_a_redis_moves_to_another_number_of_shards() {
+    let (mut old, new) = (RedisServer::start(), RedisServer::start());
+    let setting = |name: &str, value: &str| assert_eq!(old.look().run(&["CONFIG", "SET", name, value]), "OK");
+    setting("aof-use-rdb-preamble", "no");
+    setting("appendonly", "yes");
+    let mut server = Setup::at(&old.url()).start();
+    let [first, second] = [1001, 1002].map(|uid| server.session(uid));
+    server.kill();
+    old.kill();
+    let socket = old.socket();
+    let folder = socket.parent().and_then(Path::to_str).expect("a plain path");
+    let url = new.url();
+    let arguments = ["migrate", "--from", "embedded", "--data", folder, "--to", &url, "--shards", "4", "--json"];
+    let moved = document(server.run(&arguments));
+    assert_eq!((&moved["sessions"], &moved["digest"]), (&json!(2), &moved["target_digest"]), "{moved}");
+    let server = Setup::at(&url).set("redis.shards", 4).start();
+    for session in [first, second] {
+        server.session_with(session.uid, session.token).beat();
+    }
 }
 
 #[test]
@@ -181,7 +244,7 @@ fn a_target_with_a_store_is_left_alone_until_it_is_given_up() {
     assert_eq!(redis.look().run(&["GET", "mine"]), "x");
     let again = estate.migrate(&redis, &[]).refused(2);
     assert!(again.contains("this very store already"), "{again}");
-    goes_on(&estate, &Setup::at(&redis.url()).folder(&estate.folder.path().join("other")).start());
+    goes_on(&estate, &estate.node(&redis.url()).start());
 }
 
 /// A folder with many keys: profiles, as a backend may have written them.
@@ -210,7 +273,7 @@ fn an_interrupted_migration_serves_nobody_and_is_begun_anew() {
     assert!(told.contains("OOM") && told.contains("run the same command again"), "{told}");
     redis.look().run(&["CONFIG", "SET", "maxmemory", "0"]);
     assert!(keys(&redis).len() > 10, "it had begun");
-    let ended = Setup::at(&redis.url()).folder(&estate.folder.path().join("other")).run_to_end();
+    let ended = estate.node(&redis.url()).run_to_end();
     assert_eq!(ended.code, 6, "{}", ended.log);
     assert!(ended.log.contains("oneseat migrate"), "{}", ended.log);
     // A profile that the folder does not have would stay if the second run only added.
@@ -220,7 +283,7 @@ fn an_interrupted_migration_serves_nobody_and_is_begun_anew() {
     assert_eq!(moved["digest"], moved["target_digest"], "{moved}");
     assert_eq!(redis.look().run(&["EXISTS", "os:{0}:user:9"]), 0);
     assert_eq!(moved["keys"]["user"], 10_001);
-    goes_on(&estate, &Setup::at(&redis.url()).folder(&estate.folder.path().join("other")).start());
+    goes_on(&estate, &estate.node(&redis.url()).start());
 }
 
 #[test]
