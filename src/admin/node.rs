@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::AdminState;
 use super::problem::{Kind, Problem};
@@ -31,15 +31,20 @@ struct Drain {
 pub async fn list(State(state): State<AdminState>) -> Result<Json<Value>, Problem> {
     let mut answer = state.caller.ask("nodes", None, Arguments::new()).await?;
     for node in answer["nodes"].as_array_mut().into_iter().flatten() {
-        let name = node["name"].as_str().and_then(Name::parse);
-        if node["live"] != true {
-            // The sessions of a dead node count for nothing from the moment when its lease is out.
-            node["count"] = 0.into();
-        } else if let (Some(name), Some(incarnation)) = (name, node["incarnation"].as_u64()) {
-            node["count"] = count_sessions(&state.caller, &name, incarnation).await?.into();
-        }
+        node["count"] = count(&state, node).await?;
     }
     Ok(Json(answer))
+}
+
+/// The sessions of a node of the directory's listing. Those of a dead one count for nothing from the moment when its
+/// lease is out.
+async fn count(state: &AdminState, node: &Value) -> Result<Value, Problem> {
+    let name = node["name"].as_str().and_then(Name::parse);
+    match (name, node["incarnation"].as_u64()) {
+        _ if node["live"] != true => Ok(0.into()),
+        (Some(name), Some(incarnation)) => Ok(count_sessions(&state.caller, &name, incarnation).await?.into()),
+        _ => Ok(node["count"].clone()),
+    }
 }
 
 /// Has a node emptied: it gets no newcomers, and its clients are sent to other nodes at an even pace.
@@ -68,7 +73,7 @@ pub async fn undrain(State(state): State<AdminState>, path: NamePath) -> Result<
     Ok(Json(answer))
 }
 
-/// Its sessions at the last beat, and how many other nodes take newcomers.
+/// Answers with the node's sessions, and how many other nodes take newcomers.
 async fn set_draining(state: &AdminState, name: &Name, over_ms: Option<u64>) -> Result<Value, Problem> {
     let arguments = Arguments::new()
         .with(Argument::Node, name.as_str())
@@ -78,20 +83,29 @@ async fn set_draining(state: &AdminState, name: &Name, over_ms: Option<u64>) -> 
     match answer["outcome"].as_str() {
         Some("unknown") => Err(Problem::new(Kind::NoSuchNode, format!("the directory knows no node {name}"))),
         Some("dead") => Err(Problem::new(Kind::NoSuchNode, format!("node {name} is dead, there is nothing to empty"))),
-        _ => Ok(json!({
-            "node": name.as_str(),
-            "draining": over_ms.is_some(),
-            "count": answer["count"],
-            "others": answer["others"],
-        })),
+        _ => {
+            let listing = state.caller.ask("nodes", None, Arguments::new()).await?;
+            let node = listing["nodes"].as_array().into_iter().flatten().find(|node| node["name"] == name.as_str());
+            let count = count(state, node.unwrap_or(&Value::Null)).await?;
+            Ok(json!({
+                "node": name.as_str(),
+                "draining": over_ms.is_some(),
+                "count": count,
+                "others": answer["others"],
+            }))
+        }
     }
 }
 
+/// An object, as a list would be read by position.
 fn read_drain(body: &[u8]) -> Result<Drain, Problem> {
     if body.is_empty() {
         return Ok(Drain::default());
     }
-    serde_json::from_slice(body).map_err(|error| Problem::invalid(format!("no {{\"over_ms\": N}}: {error}")))
+    let object: Result<Map<String, Value>, _> = serde_json::from_slice(body);
+    object
+        .and_then(|object| serde_json::from_value(Value::Object(object)))
+        .map_err(|error| Problem::invalid(format!("no {{\"over_ms\": N}}: {error}")))
 }
 
 fn read_name(path: NamePath) -> Result<Name, Problem> {

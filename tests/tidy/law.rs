@@ -31,6 +31,7 @@ const RESERVED: [(&str, &[&str]); 3] = [
             "src/script/link.rs",
             "src/script/redis.rs",
             "src/script/rescue.rs",
+            "src/script/transfer.rs",
             "src/fleet/channel.rs",
         ],
     ),

@@ -7,6 +7,7 @@
 mod passage;
 mod plan;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -174,26 +175,27 @@ impl Migration {
 
     /// Fills the target and checks it; opens it for nodes if all is equal.
     async fn copy(&self, plan: &Plan<'_>, is_dirty: bool, progress: &mut Progress) -> Result<Proof, Fatal> {
+        let mut record = plan.record.clone();
+        record.insert("shards".to_owned(), self.shards.to_string());
+        let closed = BTreeMap::from_iter(record.clone().into_iter().chain([("schema".to_owned(), FILLING.to_owned())]));
+        self.note(&closed).await?;
         if is_dirty {
             clear(&self.transfer).await?;
+            self.note(&closed).await?;
         }
-        let shards = self.shards.to_string();
-        let mut record = plan.record.clone();
-        record.insert("shards".to_owned(), shards.clone());
-        let closed = record.iter().map(|(name, value)| match name.as_str() {
-            "schema" => (name.as_str(), FILLING),
-            _ => (name.as_str(), value.as_str()),
-        });
-        self.transfer.note(closed).await.map_err(broken)?;
         fill(&self.transfer, plan, progress).await?;
         let mut proof = check(&self.transfer, plan, progress).await?;
         if proof.difference.is_none() {
-            let fields = record.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            self.transfer.note(fields).await.map_err(broken)?;
+            self.note(&record).await?;
             let found = self.transfer.record().await.map_err(broken)?;
             proof.difference = (found != record).then(|| "the record of the store differs".to_owned());
         }
         Ok(proof)
+    }
+
+    async fn note(&self, record: &BTreeMap<String, String>) -> Result<(), Fatal> {
+        let fields = record.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        self.transfer.note(fields).await.map_err(broken)
     }
 
     fn tell(

@@ -30,14 +30,13 @@ pub struct Proof {
     pub difference: Option<String>,
 }
 
-/// Removes every key of ours at the target; how many there were.
-pub async fn clear(transfer: &Transfer) -> Result<u64, Fatal> {
+/// Removes every key of ours at the target.
+pub async fn clear(transfer: &Transfer) -> Result<(), Fatal> {
     let mut names = Vec::new();
     transfer.list(|name| names.push(name.to_vec())).await.map_err(broken)?;
     // The record goes last: what is left of an interrupted removal still says what it is.
     let record = record_name();
     names.sort_by_key(|name| *name == record.as_bytes());
-    let count = names.len() as u64;
     let last = names.pop();
     let mut removals = iter(&names).map(|name| transfer.remove(name)).buffer_unordered(KEYS_AT_ONCE);
     while let Some(outcome) = removals.next().await {
@@ -46,7 +45,7 @@ pub async fn clear(transfer: &Transfer) -> Result<u64, Fatal> {
     if let Some(last) = last {
         transfer.remove(&last).await.map_err(broken)?;
     }
-    Ok(count)
+    Ok(())
 }
 
 /// Writes every key of the plan.

@@ -19,7 +19,7 @@ mod store;
 mod wait;
 
 pub use client::{Client, Seen, frame};
-pub use node::{Ended, Server, Session, Setup};
+pub use node::{Ended, Server, Session, Setup, Told};
 pub use random::Random;
 pub use store::{RedisServer, StoreKind};
 pub use wait::{PATIENCE, clock_ms, wait_until};
