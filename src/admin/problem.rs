@@ -17,6 +17,8 @@ pub enum Kind {
     /// The request comes from a page of another site.
     Forbidden,
     NoSuchPath,
+    /// The directory knows no such node, or it is dead.
+    NoSuchNode,
     WrongMethod,
     /// The body is larger than is read.
     TooLarge,
@@ -35,6 +37,7 @@ impl Kind {
             Kind::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "The bearer token is missing or wrong"),
             Kind::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Pages of other sites may not ask"),
             Kind::NoSuchPath => (StatusCode::NOT_FOUND, "no_such_path", "There is nothing here"),
+            Kind::NoSuchNode => (StatusCode::NOT_FOUND, "no_such_node", "No node of this name lives"),
             Kind::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "The path does not take this method"),
             Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too large"),
             Kind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible at this moment"),

@@ -1,5 +1,7 @@
 //! `/v1/users/{uid}`: who holds the seats of a user, and sending that user away.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -25,11 +27,37 @@ pub struct Kick {
     note: Option<String>,
 }
 
-/// Seats and trail, as the script tells them.
+/// Seats and trail, as the script tells them. A seat whose node is dead counts for nothing from the moment when the
+/// lease is out, though somebody has yet to reap it: it is told apart from those that are held.
 pub async fn lookup(State(state): State<AdminState>, path: UidPath) -> Result<Json<Value>, Problem> {
     let uid = read_uid(path)?;
     let arguments = Arguments::new().with(Argument::Uid, uid.as_str());
-    Ok(Json(state.caller.ask("lookup", Some(&uid), arguments).await?))
+    let mut user = state.caller.ask("lookup", Some(&uid), arguments).await?;
+    let seats = user["seats"].as_array_mut().map(std::mem::take).unwrap_or_default();
+    let (held, unseated) = if seats.is_empty() { Default::default() } else { part(seats, &states(&state).await?) };
+    (user["seats"], user["unseated"]) = (held.into(), unseated.into());
+    Ok(Json(user))
+}
+
+/// What the directory says of each node: live, draining, dead or left.
+async fn states(state: &AdminState) -> Result<HashMap<String, String>, Problem> {
+    let answer = state.caller.ask("nodes", None, Arguments::new()).await?;
+    let nodes = answer["nodes"].as_array().into_iter().flatten();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Ok(nodes.map(|node| (text(&node["name"]), text(&node["state"]))).collect())
+}
+
+/// Parts the seats that are held from those of dead nodes, which say why. A node that the directory does not know may
+/// well live: the directory may have been lost.
+fn part(seats: Vec<Value>, states: &HashMap<String, String>) -> (Vec<Value>, Vec<Value>) {
+    let (mut held, mut unseated) = (Vec::new(), Vec::new());
+    for mut seat in seats {
+        let state = seat["node"].as_str().and_then(|node| states.get(node)).map_or("unknown", String::as_str);
+        let is_dead = matches!(state, "dead" | "left");
+        seat[if is_dead { "reason" } else { "node_state" }] = state.into();
+        if is_dead { &mut unseated } else { &mut held }.push(seat);
+    }
+    (held, unseated)
 }
 
 /// Ends the sessions of a user, of one class or of all, and voids the tickets.

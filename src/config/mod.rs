@@ -21,7 +21,7 @@ use crate::id::Name;
 pub use layer::{Template, template};
 pub use problem::{ConfigError, Problem};
 pub use rule::MS_MAX;
-pub use value::{Format, Fsync, Level, Policy, RedisUrl, Secret, split_host_port};
+pub use value::{Format, Fsync, Level, Partition, Policy, RedisUrl, Secret, split_host_port};
 
 /// The file that holds every default, as it is built into the binary.
 pub const TEMPLATE: &str = include_str!("../../config/default.toml");
@@ -57,9 +57,16 @@ pub struct Node {
     #[serde(deserialize_with = "value::host_port")]
     pub address: String,
     pub capacity: u64,
+    pub weight: u64,
+    /// Empty, or a name.
+    #[serde(deserialize_with = "value::zone")]
+    pub zone: String,
     pub beat_ms: u64,
     pub lease_ms: u64,
     pub verify_ms: u64,
+    pub partition: Partition,
+    /// 0: stop at once.
+    pub drain_ms: u64,
 }
 
 /// The client side: where it listens and how much it holds.
@@ -97,6 +104,7 @@ pub struct Kick {
 #[serde(deny_unknown_fields)]
 pub struct Ticket {
     pub ttl_ms: u64,
+    pub reserve_ms: u64,
 }
 
 /// What a seat is and who gets it.
@@ -187,14 +195,18 @@ impl Loaded {
         Ok(Self { config, layers })
     }
 
-    /// As [`Loaded::read`], with the environment of this process.
+    /// As [`Loaded::read`], with the environment of this process and variables that stand over it.
     ///
     /// # Errors
     /// See [`Loaded::read`].
-    pub fn from_process(file: Option<&Path>) -> Result<Self, ConfigError> {
+    pub fn from_process(
+        file: Option<&Path>,
+        more: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
         // A value that is not UTF-8 becomes one with replacement characters, which no setting but a path accepts.
         let text = |part: std::ffi::OsString| part.to_string_lossy().into_owned();
-        Self::read(file, std::env::vars_os().map(|(name, value)| (text(name), text(value))))
+        let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+        Self::read(file, environment.chain(more))
     }
 
     /// The merged settings as a file that can be read again, each with its source behind it; secrets are masked.

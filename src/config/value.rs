@@ -184,6 +184,24 @@ impl<'de> Deserialize<'de> for Policy {
     }
 }
 
+/// What becomes of a node's sessions when it is cut off from Redis past its lease.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Partition {
+    Hold,
+    Fence,
+}
+
+impl<'de> Deserialize<'de> for Partition {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        let read = |text: &str| match text {
+            "hold" => Some(Partition::Hold),
+            "fence" => Some(Partition::Fence),
+            _ => None,
+        };
+        parse(source, read, "\"hold\" or \"fence\"")
+    }
+}
+
 /// Form of the log lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
@@ -241,6 +259,12 @@ pub fn address<'de, D: Deserializer<'de>>(source: D) -> Result<SocketAddr, D::Er
 /// A name of a node or a class.
 pub fn name<'de, D: Deserializer<'de>>(source: D) -> Result<Name, D::Error> {
     parse(source, Name::parse, "1 to 64 characters of A-Z a-z 0-9 . _ -")
+}
+
+/// Empty, or the name of a zone.
+pub fn zone<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
+    let read = |text: &str| (text.is_empty() || Name::parse(text).is_some()).then(|| text.to_owned());
+    parse(source, read, "\"\" or 1 to 64 characters of A-Z a-z 0-9 . _ -")
 }
 
 /// Empty, or `host:port` as a client would dial it.

@@ -33,6 +33,11 @@ pub(super) async fn ask(host: Host<'_>, request: LoginRequest) -> Answer {
     let LoginRequest { uid, token } = request;
     let digest = TokenDigest::of(&token);
     drop(token);
+    if let Some(frame) = host.gateway.entrance.refusal() {
+        host.gateway.push(host.handle, frame);
+        Metric::Logins.counter_of("elsewhere").increment(1);
+        return Answer::Unanswered;
+    }
     if !host.handle.begin_login() {
         return Answer::Unanswered;
     }

@@ -4,6 +4,7 @@
 //! arrive in either order, the higher rank stays.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -17,7 +18,7 @@ use crate::reason::Reason;
 use crate::script::{Arguments, CallError, Effect};
 use crate::session::{Bound, Ending, Handle, Kicked, Pushed};
 use crate::wire::body::{goodbye, refusal};
-use crate::wire::message::{parse_code, parse_script};
+use crate::wire::message::{parse_code, parse_decision};
 use crate::wire::{ReplyCode, encode};
 
 /// Scripts that may call each other for one request.
@@ -98,8 +99,11 @@ impl<'a> Asking<'a> {
                 handle.close(reason, goodbye(reason));
             }
             Effect::Kick { sid, reason, id, body } => {
-                if reason == Reason::Displaced && sid != handle.sid() {
-                    Metric::Takeovers.counter().increment(1);
+                if sid != handle.sid() {
+                    Metric::Kicks.counter_of("sent").increment(1);
+                    if reason == Reason::Displaced {
+                        Metric::Takeovers.counter().increment(1);
+                    }
                 }
                 gateway.kick(sid, reason, id, &body);
                 fault::pass(Point::AfterKick);
@@ -119,6 +123,7 @@ impl<'a> Asking<'a> {
         let before = handle.seat(seat.clone(), rank, self.digest, gateway.now_ms());
         if before.is_none() {
             gateway.meter.sessions.increment(1);
+            gateway.arrivals.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(former) = before.filter(|former| *former != seat) {
             gateway.map.vacate(&former, sid);
@@ -186,12 +191,17 @@ impl Gateway {
     fn kick(&self, sid: Sid, reason: Reason, id: u16, body: &[u8]) {
         let Some(handle) = self.map.get(sid) else { return };
         let frame = self.frame(id, body).unwrap_or_else(|| goodbye(reason));
-        let script = parse_script(body).unwrap_or_default();
+        let decision = parse_decision(body);
         match handle.kick(reason, frame) {
-            Kicked::Queued => tracing::info!(%sid, %reason, script, "a session was kicked"),
-            Kicked::Parked => tracing::info!(%sid, %reason, script, "a session was kicked while it logs in"),
-            Kicked::Again => {}
-            Kicked::Late => Metric::Kicks.counter_of("late").increment(1),
+            Kicked::Queued => tracing::info!(%sid, %reason, script = decision.script, "a session was kicked"),
+            Kicked::Parked => {
+                tracing::info!(%sid, %reason, script = decision.script, "a session was kicked while it logs in")
+            }
+            Kicked::Again => return,
+            Kicked::Late => return Metric::Kicks.counter_of("late").increment(1),
+        }
+        if decision.at > 0 {
+            self.kicked_at.pin().insert(sid, decision.at);
         }
     }
 

@@ -395,6 +395,10 @@ fn read_message(channel: Vec<u8>, payload: Vec<u8>) -> Result<Published, String>
     }
     let wrong = |what: String| format!("the message on {channel} is no list of effects: {what}");
     let json: serde_json::Value = serde_json::from_slice(&payload).map_err(|error| wrong(error.to_string()))?;
+    if json.is_object() {
+        // A node's message to itself.
+        return Ok(Published { channel, payload, effects: Vec::new() });
+    }
     let Some(Item::List(items)) = Item::from_json(json) else { return Err(wrong("not an array".to_owned())) };
     let effects = decode_effects(items).map_err(|error| wrong(error.to_string()))?;
     Ok(Published { channel, payload, effects })

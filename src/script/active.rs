@@ -9,8 +9,10 @@ use crate::script::catalogue::{Catalogue, Script};
 
 /// The scripts by which nodes live in the directory and versions change. They never come from the fleet: the way back
 /// must not depend on what it leads back from.
-pub const LIFECYCLE: [&str; 10] =
-    ["activate", "beat", "history", "leave", "nodes", "push", "register", "rollback", "source", "versions"];
+pub const LIFECYCLE: [&str; 13] = [
+    "activate", "beat", "drain", "history", "leave", "mark", "nodes", "ping", "push", "register", "rollback", "source",
+    "versions",
+];
 
 /// What runs under one name.
 #[derive(Clone, Debug)]

@@ -102,6 +102,18 @@ arguments! {
     Revision = "revision",
     /// Why a node cannot follow the fleet's versions; empty when it does.
     Trouble = "trouble",
+    /// Share of the newcomers that a node takes, beside its capacity; 100 is the usual one.
+    Weight = "weight",
+    /// Where a node stands, or where a newcomer wants to be; empty for anywhere.
+    Zone = "zone",
+    /// Sessions newly seated on the node since its last beat that was answered.
+    Arrivals = "arrivals",
+    /// Milliseconds for which a ticket that was handed out keeps a place on its node.
+    ReserveMs = "reserve_ms",
+    /// `1` for a node that is to be emptied; empty for one that takes newcomers.
+    Draining = "draining",
+    /// Milliseconds over which a drain spreads the goodbyes.
+    OverMs = "over_ms",
 }
 
 impl Argument {

@@ -18,8 +18,10 @@ pub mod problem;
 pub mod redis;
 pub mod release;
 mod rescue;
+pub mod retag;
 pub mod standing;
 pub mod tally;
+pub mod transfer;
 pub mod tree;
 
 pub use argument::{Argument, Arguments};

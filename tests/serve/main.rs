@@ -13,6 +13,7 @@ mod defect;
 mod denial;
 mod fault;
 mod fixture;
+mod fleet;
 mod follow;
 mod foul;
 mod heartbeat;

@@ -5,10 +5,16 @@
 
 mod admin;
 mod client;
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub mod cluster;
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub mod instance;
 mod node;
 mod random;
 mod resp;
 pub mod rules;
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub mod sentinel;
 mod store;
 mod wait;
 
