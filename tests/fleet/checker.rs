@@ -26,8 +26,12 @@ pub struct Report {
     pub violations: Vec<String>,
     /// Of each session that displaced another one which was still served: for how long both were.
     pub overlaps: Vec<Duration>,
+    /// As before, without what a deafness excuses.
+    pub healthy_overlaps: Vec<Duration>,
     /// Of each session that was told so: how long after the taker's answer it was.
     pub told: Vec<Duration>,
+    /// Displaced sessions that were told that something went wrong, and not what.
+    pub unnamed: usize,
 }
 
 /// Checks everything.
@@ -50,8 +54,10 @@ pub fn check(history: &History, bounds: Bounds) -> Report {
             seat.old_tickets_stay_void(&mut report.violations);
         }
         report.told.extend(lives.iter().filter_map(|life| seat.told_after(life)));
+        report.unnamed += lives.iter().filter(|life| seat.is_told_no_reason(life)).count();
     }
     report.overlaps.sort_unstable();
+    report.healthy_overlaps.sort_unstable();
     report.told.sort_unstable();
     report
 }
@@ -75,12 +81,13 @@ impl Seat<'_> {
     fn one_is_served(&self, report: &mut Report) {
         let sessions = self.sessions();
         for (at, (newer, answer)) in sessions.iter().enumerate() {
-            let mut longest = Duration::ZERO;
+            let (mut longest, mut longest_healthy) = (Duration::ZERO, Duration::ZERO);
             for (older, _) in &sessions[..at] {
                 let until = older.served_until().min(newer.served_until());
                 let Some(both) = until.and_then(|until| until.checked_sub(answer.at)) else { continue };
                 longest = longest.max(both);
-                let due = self.due(answer.at, [older.node, newer.node]);
+                let (start, due) = self.due(answer.at, [older.node, newer.node]);
+                longest_healthy = longest_healthy.max(until.unwrap_or_default().saturating_sub(start));
                 if until.is_some_and(|until| until > due) {
                     report.violations.push(format!(
                         "{}: two sessions were served for {both:?}, until {:?} after the bound: {} and {}",
@@ -94,20 +101,25 @@ impl Seat<'_> {
             if !longest.is_zero() {
                 report.overlaps.push(longest);
             }
+            if !longest_healthy.is_zero() {
+                report.healthy_overlaps.push(longest_healthy);
+            }
         }
     }
 
-    /// The moment until which both may be served; a deafness that touches it starts the bound anew.
-    fn due(&self, from: Duration, nodes: [usize; 2]) -> Duration {
-        let mut due = from + self.bounds.overlap;
+    /// The moment until which both may be served, and the one that this counts from: a deafness that touches it starts
+    /// the bound anew.
+    fn due(&self, from: Duration, nodes: [usize; 2]) -> (Duration, Duration) {
+        let (mut start, mut due) = (from, from + self.bounds.overlap);
         let mut faults: Vec<&Fault> = self.faults.iter().filter(|fault| fault.what == What::Deafness).collect();
         faults.sort_by_key(|fault| fault.from);
         for fault in faults.into_iter().filter(|fault| nodes.iter().any(|node| fault.concerns(*node))) {
             if fault.from <= due && fault.to > from {
+                start = start.max(fault.to);
                 due = due.max(fault.to.saturating_add(self.bounds.mend));
             }
         }
-        due
+        (start, due)
     }
 
     /// Of two logins that do not overlap in time the later one has the higher epoch, and no two have the same.
@@ -151,6 +163,8 @@ impl Seat<'_> {
                 }
                 "expired" => (notice.at.saturating_sub(life.spoke) < self.bounds.silence)
                     .then_some("expired although it had spoken"),
+                // The seat says who took it only as long as somebody sits there.
+                "internal" if self.is_outranked(life, notice.at) => None,
                 reason => (!self.excuses(life, notice.at, |what| what == What::Goodbye(reason_of(reason))))
                     .then_some("told to go without a cause"),
             },
@@ -185,6 +199,13 @@ impl Seat<'_> {
         stands_higher && others.any(|other| fits(other))
     }
 
+    /// Whether another session has taken the seat before this moment.
+    fn is_outranked(&self, life: &Life, at: Duration) -> bool {
+        let own = life.session().map_or(0, |answer| answer.epoch);
+        let mut others = self.lives.iter().filter(|other| other.asked <= at);
+        others.any(|other| other.session().is_some_and(|answer| answer.epoch > own))
+    }
+
     /// Whether something that was done to its node explains what happened at this moment.
     fn excuses(&self, life: &Life, at: Duration, fits: impl Fn(What) -> bool) -> bool {
         let mut faults = self.faults.iter().filter(|fault| fault.concerns(life.node) && fits(fault.what));
@@ -215,6 +236,11 @@ impl Seat<'_> {
                 }
             }
         }
+    }
+
+    fn is_told_no_reason(&self, life: &Life) -> bool {
+        let notice = life.notices.first().filter(|notice| notice.reason == "internal");
+        life.session().is_some() && notice.is_some_and(|notice| self.is_outranked(life, notice.at))
     }
 
     /// How long after its taker's answer a session was told.

@@ -61,8 +61,6 @@ fn a_node_that_stands_still_for_longer_than_its_lease_serves_no_displaced_sessio
     let crowd = fleet.crowd(LOAD, seed);
     crowd.wait_sessions(100);
     for turn in 0..long(2) {
-        // What it still held when others had come and gone, it may only call over.
-        fleet.record.break_off(Some(turn % 3), What::Goodbye("internal"));
         let pause = fleet.pause(turn % 3);
         fleet.wait_lease_out(turn % 3);
         crowd.wait_sessions(60);

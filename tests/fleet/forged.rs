@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::checker::{Bounds, check};
 use crate::history::{Answer, End, Fault, History, Life, Notice, What};
+use crate::rest::{self, Content, Row};
 
 const BOUNDS: Bounds = Bounds { overlap: ms(100), mend: ms(100), silence: ms(2_000), may_forget: false };
 
@@ -178,6 +181,10 @@ fn a_goodbye_needs_its_own_cause() {
     assert_found("without a cause", vec![fenced()], vec![]);
     assert_right(vec![fenced()], vec![fault(0, 900, 950, What::Goodbye("fenced"))]);
     assert_found("without a cause", vec![fenced()], vec![fault(0, 900, 950, What::Goodbye("drained"))]);
+    // Nothing says who took the seat once that one has left, too.
+    let internal = || session(0, 0, "a", 100).told(1_500, "internal", None).ended(1_501, End::Client);
+    assert_found("without a cause", vec![internal()], vec![]);
+    assert_right(vec![internal(), taker().ended(1_400, End::Client)], vec![]);
     let odd = session(0, 0, "a", 100).told(1_000, "oops", None).ended(1_001, End::Client);
     assert_found("without a cause", vec![odd], vec![fault(0, 900, 950, What::Goodbye("fenced"))]);
 }
@@ -208,4 +215,63 @@ fn a_void_ticket_that_seats_somebody_is_found() {
     let third = session(800, 0, "a", 300).resumed();
     assert_found("a void ticket", vec![first.clone(), second.clone(), third], vec![]);
     assert_right(vec![first, second, session(800, 0, "b", 300).resumed()], vec![]);
+}
+
+/// A store with one session on one node, as it should be; `change` breaks it.
+fn stored(change: impl FnOnce(&mut Content)) -> Vec<String> {
+    let row = Row {
+        node: "t1".to_owned(),
+        incarnation: "7".to_owned(),
+        uid: "1".to_owned(),
+        class: "main".to_owned(),
+        sid: "sid-100".to_owned(),
+    };
+    let mut content = Content {
+        seats: [row.clone()].into(),
+        roster: vec![row],
+        nodes: [("t1".to_owned(), json!({ "incarnation": 7, "count": 1 }))].into(),
+        leased: ["t1".to_owned()].into(),
+    };
+    change(&mut content);
+    rest::check(&content, &[&session(0, 0, "a", 100)], &["t1".to_owned()], &[])
+}
+
+/// Says something else of the node in the directory.
+fn set(content: &mut Content, field: &str, number: u64) {
+    content.nodes.get_mut("t1").expect("it is there")[field] = json!(number);
+}
+
+#[track_caller]
+fn assert_not_at_rest(kind: &str, change: impl FnOnce(&mut Content)) {
+    let found = stored(change);
+    assert!(found.iter().any(|wrong| wrong.contains(kind)), "expected `{kind}`: {found:#?}");
+}
+
+#[test]
+fn a_store_at_rest_is_right_and_one_that_is_not_is_found() {
+    assert_eq!(stored(|_| {}), [""; 0]);
+    assert_not_at_rest("a client lives without its seat", |content| content.seats.clear());
+    assert_not_at_rest("an entry without a seat", |content| content.seats.clear());
+    assert_not_at_rest("stands in no roster", |content| content.roster.clear());
+    assert_not_at_rest("an entry twice", |content| content.roster.extend(content.roster.clone()));
+    assert_not_at_rest("the directory counts", |content| set(content, "count", 2));
+    assert_not_at_rest("the roster has", |content| set(content, "incarnation", 8));
+    assert_not_at_rest("without a lease", |content| content.leased.clear());
+    assert_not_at_rest("does not know t1", |content| content.nodes.clear());
+    assert_not_at_rest("held by nobody", |content| {
+        let ghost = Row { uid: "2".to_owned(), ..content.roster[0].clone() };
+        content.seats.insert(ghost.clone());
+        content.roster.push(ghost);
+    });
+}
+
+#[test]
+fn what_a_dead_node_left_is_found() {
+    let row = |node: &str| Row { node: node.to_owned(), ..Row::default() };
+    let mut content = Content { roster: vec![row("t1")], seats: [row("t1")].into(), ..Content::default() };
+    content.leased.insert("t1".to_owned());
+    let found = rest::check(&content, &[], &["t1".to_owned()], &[0]);
+    let is_found = |kind: &str| found.iter().any(|wrong| wrong.contains(kind));
+    assert!(is_found("1 of its sessions are in the roster") && is_found("dead and has a lease"), "{found:#?}");
+    assert_eq!(rest::check(&Content::default(), &[], &["t1".to_owned()], &[0]), [""; 0]);
 }

@@ -18,5 +18,9 @@ mod proxy;
 mod rest;
 mod stand;
 
+mod clock;
 mod death;
+mod outage;
+mod partition;
 mod storm;
+mod topology;

@@ -21,7 +21,7 @@ pub struct Content {
 }
 
 /// A session as the store has it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Row {
     pub node: String,
     pub incarnation: String,

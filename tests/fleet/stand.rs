@@ -191,6 +191,7 @@ impl Fleet {
     /// Prints what was measured, and fails where a promise was broken.
     pub fn judge(&self, report: Report) -> Report {
         println!("both served: {}", spread(&report.overlaps));
+        println!("both served while nothing was broken: {}", spread(&report.healthy_overlaps));
         println!("told after the taker: {}", spread(&report.told));
         let history = self.record.read();
         let sessions = history.lives.iter().filter(|life| life.session().is_some()).count();
@@ -199,6 +200,7 @@ impl Fleet {
             history.lives.len(),
             history.lives.len() - sessions
         );
+        println!("{} displaced sessions were told no reason, for their takers had left", report.unnamed);
         let few: Vec<&String> = report.violations.iter().take(20).collect();
         assert!(report.violations.is_empty(), "{} violations, the first: {few:#?}", report.violations.len());
         report
