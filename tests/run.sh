@@ -35,6 +35,12 @@ install_faketime() {
   install_packages "install libfaketime with your package manager" libfaketime
 }
 
+# Certificates for the test of encrypted connections.
+install_openssl() {
+  command -v openssl >/dev/null && return
+  install_packages "install openssl with your package manager" openssl
+}
+
 # Redis' own tests, from the source of Debian's package, for `cargo test --test upstream`. The list of sources and all
 # that comes of it stays in the folder.
 fetch_upstream() {
@@ -76,6 +82,7 @@ if [ "${1:-}" = upstream ]; then
 fi
 install_redis
 install_faketime
+install_openssl
 fetch_upstream
 step "format"
 cargo fmt --check

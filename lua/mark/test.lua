@@ -42,7 +42,7 @@ describe('a node whose lease is out', function()
     pass(1, 'n1', n1)
     assert.equal(1, beat('n1', n1).overdue)
     answer = mark()
-    assert.same({ now = clock.now(), calm = true, retry_after_ms = 0, nodes = {
+    assert.same({ now = clock.now(), marked = 1, calm = true, retry_after_ms = 0, nodes = {
       { name = 'n1', incarnation = n1.incarnation, dead = false },
       { name = 'n2', incarnation = n2.incarnation, dead = true },
     } }, answer)
