@@ -36,8 +36,6 @@ fn restart(options: &[&str], bounds: Bounds) {
     for _ in 0..long(2) {
         crowd.wait_sessions(100);
         let outage = fleet.record.break_off(None, What::Deafness);
-        // A login that had no answer is over for good, and its client is told so.
-        fleet.record.break_off(None, What::Goodbye("internal"));
         redis.kill();
         redis.start_again();
         fleet.record.mend(outage);
