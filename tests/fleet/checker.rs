@@ -12,7 +12,7 @@ use crate::history::{Answer, End, Fault, History, Life, What};
 pub struct Bounds {
     /// Longest time for which two sessions of one seat are both served, counted from the later one's answer.
     pub overlap: Duration,
-    /// As before, where a deafness of either node was not over by then: counted from the end of that.
+    /// What a node needs to hear again after a deafness: until then both may be served.
     pub mend: Duration,
     /// Silence after which a session may be expired.
     pub silence: Duration,
@@ -114,9 +114,10 @@ impl Seat<'_> {
         let mut faults: Vec<&Fault> = self.faults.iter().filter(|fault| fault.what == What::Deafness).collect();
         faults.sort_by_key(|fault| fault.from);
         for fault in faults.into_iter().filter(|fault| nodes.iter().any(|node| fault.concerns(*node))) {
-            if fault.from <= due && fault.to > from {
+            let mended = fault.to.saturating_add(self.bounds.mend);
+            if fault.from <= due && mended > from {
                 start = start.max(fault.to);
-                due = due.max(fault.to.saturating_add(self.bounds.mend));
+                due = due.max(mended);
             }
         }
         (start, due)
@@ -163,8 +164,9 @@ impl Seat<'_> {
                 }
                 "expired" => (notice.at.saturating_sub(life.spoke) < self.bounds.silence)
                     .then_some("expired although it had spoken"),
-                // The seat says who took it only as long as somebody sits there.
-                "internal" if self.is_outranked(life, notice.at) => None,
+                // A login whose outcome nobody knows is over for good. And a seat says who took it only as long as
+                // somebody sits there.
+                "internal" if life.session().is_none() || self.is_outranked(life, notice.at) => None,
                 reason => (!self.excuses(life, notice.at, |what| what == What::Goodbye(reason_of(reason))))
                     .then_some("told to go without a cause"),
             },

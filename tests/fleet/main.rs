@@ -18,6 +18,7 @@ mod proxy;
 mod rest;
 mod stand;
 
+mod chaos;
 mod clock;
 mod death;
 mod outage;

@@ -26,18 +26,18 @@ pub fn forgetful() -> Bounds {
     Bounds { may_forget: true, ..healthy() }
 }
 
-/// Kills a store under load and starts it again, several times.
-fn restart(options: &[&str], bounds: Bounds) {
+/// Kills a store under load and starts it again, several times; `before` is done to it a while before that.
+fn restart(options: &[&str], before: impl Fn(&Instance), bounds: Bounds) {
     let (seed, mut redis) = (seed(), Instance::start(options));
     let url = format!("redis://{}", redis.address());
     let setups = (0..3).map(|position| node(&url, position, VERIFY)).collect();
     let fleet = Fleet::start(vec![redis.socket()], setups);
     let crowd = fleet.crowd(LOAD, seed);
     for _ in 0..long(2) {
-        crowd.wait_sessions(100);
+        crowd.wait_sessions(60);
+        before(&redis);
+        crowd.wait_sessions(60);
         let outage = fleet.record.break_off(None, What::Deafness);
-        // A login that had no answer is over for good, and its client is told so.
-        fleet.record.break_off(None, What::Goodbye("internal"));
         redis.kill();
         redis.start_again();
         fleet.record.mend(outage);
@@ -49,12 +49,21 @@ fn restart(options: &[&str], bounds: Bounds) {
 
 #[test]
 fn a_store_that_restarts_with_its_data_costs_no_seat() {
-    restart(&["--appendonly", "yes", "--appendfsync", "always"], healthy());
+    restart(&["--appendonly", "yes", "--appendfsync", "always"], |_| {}, healthy());
 }
 
 #[test]
 fn a_store_that_lost_everything_is_put_right_by_the_live_sessions() {
-    restart(&[], forgetful());
+    restart(&[], |_| {}, forgetful());
+}
+
+/// What a failover to a replica that lags behind comes to.
+#[test]
+fn a_store_that_falls_back_to_an_older_copy_is_put_right_by_the_live_sessions() {
+    let copy = |redis: &Instance| {
+        redis.look().run(&["SAVE"]);
+    };
+    restart(&[], copy, forgetful());
 }
 
 #[test]

@@ -71,7 +71,6 @@ fn a_node_that_is_cut_off_holds_its_sessions_and_gives_way_when_it_is_back() {
     for turn in 0..long(2) {
         let node = turn % 3;
         crowd.wait_sessions(60);
-        fleet.record.break_off(Some(node), What::Goodbye("internal"));
         let deafness = fleet.record.break_off(Some(node), What::Deafness);
         proxies[node].cut();
         fleet.wait_lease_out(node);
@@ -99,7 +98,6 @@ fn a_node_that_is_cut_off_and_fences_serves_nobody_past_its_lease() {
     for turn in 0..long(2) {
         let node = turn % 3;
         crowd.wait_sessions(60);
-        fleet.record.break_off(Some(node), What::Goodbye("internal"));
         fleet.record.break_off(Some(node), What::Goodbye("fenced"));
         let deafness = fleet.record.break_off(Some(node), What::Deafness);
         proxies[node].cut();
@@ -117,4 +115,29 @@ fn a_node_that_is_cut_off_and_fences_serves_nobody_past_its_lease() {
     }
     let report = fleet.settle(crowd, Bounds { mend: KICK, ..healthy() });
     assert!(!report.told.is_empty(), "nobody was displaced");
+}
+
+/// Scripts run, and their answers are lost: nobody may sit there whose client was told to try again.
+#[test]
+fn answers_that_never_arrive_leave_no_ghost() {
+    let (seed, redis) = (seed(), RedisServer::start());
+    let (fleet, proxies) = fleet(&redis, |setup| setup.set("redis.timeout_ms", 700));
+    let crowd = fleet.crowd(LOAD, seed);
+    for turn in 0..long(2) {
+        let node = turn % 3;
+        crowd.wait_sessions(60);
+        let deafness = fleet.record.break_off(Some(node), What::Deafness);
+        proxies[node].black_hole(Scope::Calls, Way::FromStore);
+        let is_lost =
+            |life: &&Life| life.node == node && life.answer.as_ref().is_some_and(|answer| answer.error == 1101);
+        wait_until("a login had no answer", || {
+            fleet.record.with(|history| history.lives.iter().find(is_lost).map(|_| ()))
+        });
+        fleet.wait_lease_out(node);
+        proxies[node].restore();
+        fleet.record.mend(deafness);
+        fleet.wait_ready();
+        crowd.wait_sessions(60);
+    }
+    fleet.settle(crowd, healthy());
 }

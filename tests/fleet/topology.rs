@@ -36,7 +36,6 @@ fn a_primary_that_dies_under_sentinels_loses_no_session_for_good() {
     for _ in 0..long(1) {
         crowd.wait_sessions(150);
         let outage = fleet.record.break_off(None, What::Deafness);
-        fleet.record.break_off(None, What::Goodbye("internal"));
         let died = store.kill_primary();
         store.wait_failover(died);
         fleet.record.mend(outage);
@@ -56,7 +55,6 @@ fn a_primary_of_a_cluster_that_dies_loses_no_session_for_good() {
     for turn in 0..long(1) {
         crowd.wait_sessions(150);
         let outage = fleet.record.break_off(None, What::Deafness);
-        fleet.record.break_off(None, What::Goodbye("internal"));
         let dying = store.primaries()[turn % 3];
         store.member_mut(dying).kill();
         store.wait_failover(dying);
