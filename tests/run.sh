@@ -29,6 +29,12 @@ install_redis() {
   install_packages "install redis-server 7 with your package manager" redis-server redis-tools
 }
 
+# Certificates for the test of encrypted connections.
+install_openssl() {
+  command -v openssl >/dev/null && return
+  install_packages "install openssl with your package manager" openssl
+}
+
 # Redis' own tests, from the source of Debian's package, for `cargo test --test upstream`. The list of sources and all
 # that comes of it stays in the folder.
 fetch_upstream() {
@@ -69,6 +75,7 @@ if [ "${1:-}" = upstream ]; then
   exit
 fi
 install_redis
+install_openssl
 fetch_upstream
 step "format"
 cargo fmt --check

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::gateway::gate::Busy;
 use crate::script::CallError;
 
 /// What went wrong, as a word that programs may rely on.
@@ -103,6 +104,14 @@ impl From<CallError> for Problem {
             tracing::error!(%error, "a script failed for the admin API");
         }
         Self { kind, retry_after_ms: error.retry_after_ms(), detail: error.to_string() }
+    }
+}
+
+impl From<Busy> for Problem {
+    fn from(busy: Busy) -> Self {
+        let detail = "too many calls wait for the store".to_owned();
+        let retry_after_ms = u64::try_from(busy.retry_after.as_millis()).unwrap_or(u64::MAX);
+        Self::new(Kind::Unavailable, detail).retry_after(retry_after_ms)
     }
 }
 

@@ -127,6 +127,7 @@ async fn issue_one(state: &AdminState, order: Order, (host, port): Place) -> Res
         .with(Argument::Class, seat.class.as_str())
         .with(Argument::TokenDigest, TokenDigest::of(&token).to_string())
         .with(Argument::TtlMs, ttl_ms.to_string());
+    let _turn = state.gateway.gate().enter().await?;
     let issued = state.caller.ask("ticket", Some(&seat.uid), arguments).await?;
     if issued["error"] == "token_in_use" {
         return Err(Problem::invalid(format!("this token is in use for class {} of the same user", issued["class"])));

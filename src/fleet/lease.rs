@@ -9,7 +9,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::fleet::answer::read;
-use crate::fleet::count::count_sessions;
+use crate::fleet::count::Census;
 use crate::script::{Argument, Arguments, CallError, Caller};
 
 /// Form of the stored data that this binary reads and writes; `lua/register` marks every store with it.
@@ -107,13 +107,15 @@ impl Answer {
 pub struct Lease {
     caller: Arc<Caller>,
     identity: Identity,
+    /// The sessions of this node as they were counted last.
+    census: Census,
     /// Redis' milliseconds of the last sign of life that it confirmed.
     confirmed_ms: AtomicU64,
 }
 
 impl Lease {
     pub fn new(caller: Arc<Caller>, identity: Identity) -> Self {
-        Self { caller, identity, confirmed_ms: AtomicU64::new(0) }
+        Self { census: Census::new(&caller), caller, identity, confirmed_ms: AtomicU64::new(0) }
     }
 
     /// Takes a new incarnation and its first lease.
@@ -150,12 +152,12 @@ impl Lease {
         }
     }
 
-    /// One sign of life, with the exact number of this node's sessions, and the number of those who came since the last
+    /// One sign of life, with the number of this node's sessions (see [`Census`]), and the number of those who came since the last
     /// one.
     pub async fn beat(&self, arrivals: u64) -> Result<Beat, CallError> {
+        let sessions = self.census.take(&self.caller, Duration::from_millis(self.identity.lease_ms / 4)).await;
         let standing = self.caller.standing();
         let sent_ms = standing.local_ms();
-        let sessions = count_sessions(&self.caller, standing.node(), standing.incarnation()).await?;
         let trouble = self.caller.trouble();
         let arguments = Arguments::new()
             .with(Argument::Count, sessions.to_string())

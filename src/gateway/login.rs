@@ -1,5 +1,6 @@
 //! One login: asks the script, has its effects carried out, and sees to it that no outcome leaves a ghost.
 
+use super::gate::Busy;
 use super::link::Host;
 use super::router::Asking;
 use crate::digest::TokenDigest;
@@ -10,9 +11,6 @@ use crate::script::{Argument, Arguments, CallError};
 use crate::session::Ending;
 use crate::wire::body::{goodbye, refusal, try_again};
 use crate::wire::{LoginRequest, ReplyCode, message};
-
-/// Logins in flight at once: enough to keep the store busy, few enough for it to answer well within its time.
-pub(super) const IN_FLIGHT_MAX: usize = 1_024;
 
 /// What a login came to.
 #[derive(Debug)]
@@ -55,6 +53,15 @@ pub(super) async fn ask(host: Host<'_>, request: LoginRequest) -> Answer {
         finish_for_good(host, uid.clone());
     }
     conclude(host, &uid, &asking, &outcome)
+}
+
+/// Answers a login that the store is not asked for, because too many wait for their turn.
+pub(super) fn refuse(host: Host<'_>, uid: &Uid, busy: Busy) -> Answer {
+    let retry_after_ms = u64::try_from(busy.retry_after.as_millis()).unwrap_or(u64::MAX);
+    Metric::Logins.counter_of("busy").increment(1);
+    tracing::debug!(%uid, sid = %host.handle.sid(), retry_after_ms, "a login was refused: too many wait");
+    host.gateway.push(host.handle, try_again(message::LOGIN_REPLY, retry_after_ms));
+    Answer::Unanswered
 }
 
 /// Whether the store may have given a seat that nobody here knows of: no answer came, or one that cannot be read, or

@@ -8,6 +8,7 @@
 
 mod connection;
 mod door;
+pub mod gate;
 mod link;
 mod listener;
 mod login;
@@ -35,6 +36,7 @@ use crate::session::{Bounds, EndingQueue, Handle, Map, Patience, SessionRecord, 
 use crate::wire::body::goodbye;
 
 use door::Entrance;
+use gate::Gate;
 use meter::Meter;
 
 pub use door::Door;
@@ -86,9 +88,9 @@ pub struct Gateway {
     stopping: OnceLock<Reason>,
     /// Woken when the last connection is gone.
     emptied: Notify,
-    /// Logins that may be in flight. Those over it wait here, in turn: in a storm the store answers each in time, where
-    /// all at once would time out together.
-    logins: Semaphore,
+    /// Bounds the script calls for clients: in a storm the store answers each in time, where all at once would time out
+    /// together.
+    gate: Gate,
     /// Connections that are being told that there are too many.
     refusals: Arc<Semaphore>,
 }
@@ -110,7 +112,7 @@ impl Gateway {
             kicked_at: papaya::HashMap::new(),
             stopping: OnceLock::new(),
             emptied: Notify::new(),
-            logins: Semaphore::new(login::IN_FLIGHT_MAX),
+            gate: Gate::new(config.redis.calls_max),
             refusals: Arc::new(Semaphore::new(listener::REFUSALS_MAX)),
         })
     }
@@ -174,6 +176,11 @@ impl Gateway {
         if tokio::time::timeout(within, emptied).await.is_err() {
             tracing::info!(connections = self.connection_count(), "some clients did not close in time");
         }
+    }
+
+    /// Where everybody waits who asks the store for a client.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// Seats that are held here.

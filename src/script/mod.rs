@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod caller;
 pub mod catalogue;
 pub mod effect;
+mod failure;
 pub mod follow;
 pub mod header;
 pub mod key;
@@ -21,6 +22,7 @@ mod rescue;
 pub mod retag;
 pub mod standing;
 pub mod tally;
+mod tls;
 pub mod transfer;
 pub mod tree;
 

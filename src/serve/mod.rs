@@ -171,7 +171,8 @@ async fn connect(
     let client = store.endpoint.connect().await.map_err(|error| store.unusable(error))?;
     readiness.set(Condition::Redis, true);
     let rescue = store.endpoint.connect().await.map_err(|error| store.unusable(error))?;
-    let caller = Caller::new(client, catalogue, standing, 1, store.endpoint.timeout()).with_rescue(rescue);
+    let shards = config.redis.shards();
+    let caller = Caller::new(client, catalogue, standing, shards, store.endpoint.timeout()).with_rescue(rescue);
     let caller = if let Some(workshop) = workshop { caller.local(workshop.to_string()) } else { caller };
     caller.load_all().await.map_err(|error| refused("the scripts cannot be loaded", error))?;
     Ok(caller)
@@ -244,6 +245,9 @@ async fn join(lease: &Lease, readiness: &Readiness) -> Result<Registration, Fata
             };
             Fatal::new(Exit::Store, "this binary does not fit the store").because(error).hint(hint)
         }
+        RegisterError::Shards { shards } => Fatal::new(Exit::Store, "redis.shards does not fit the store")
+            .because(error)
+            .hint(format!("set redis.shards to {shards}; `oneseat migrate` moves a store to another number")),
         other => Fatal::new(Exit::Store, "the node cannot register").because(other),
     })?;
     Metric::Registrations.counter_of("start").increment(1);

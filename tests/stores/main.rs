@@ -6,4 +6,11 @@
 #[allow(dead_code, unused_imports, unused_macros, reason = "each test binary uses a part of it")]
 mod support;
 
+mod access;
+mod everyday;
+mod failover;
+mod load;
+mod migration;
+mod pressure;
 mod topology;
+mod truth;

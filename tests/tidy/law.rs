@@ -28,6 +28,7 @@ const RESERVED: [(&str, &[&str]); 3] = [
         "fred",
         &[
             "src/script/caller.rs",
+            "src/script/failure.rs",
             "src/script/link.rs",
             "src/script/redis.rs",
             "src/script/rescue.rs",
