@@ -29,6 +29,12 @@ install_redis() {
   install_packages "install redis-server 7 with your package manager" redis-server redis-tools
 }
 
+# A library that shifts the clock of one process: nodes of tests whose clocks are ten minutes apart.
+install_faketime() {
+  compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null && return
+  install_packages "install libfaketime with your package manager" libfaketime
+}
+
 # Certificates for the test of encrypted connections.
 install_openssl() {
   command -v openssl >/dev/null && return
@@ -75,6 +81,7 @@ if [ "${1:-}" = upstream ]; then
   exit
 fi
 install_redis
+install_faketime
 install_openssl
 fetch_upstream
 step "format"

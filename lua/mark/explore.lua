@@ -158,3 +158,29 @@ it('a node that nobody knew a moment ago is not reaped', function()
     },
   }, 50)
 end)
+
+it('a directory that falls back to when a node was dead has the node that came back not reaped (G3)', function()
+  for _ = 1, 3 do
+    clock.advance(LEASE / 2)
+    f.beat('n2')
+  end
+  f.survey('n2')
+  f.mark('n2')
+  local copy = f.copy_directory()
+  f.beat('n1')
+  f.verify(1)
+  f.explore({
+    crash = true,
+    steps = {
+      { name = 'the directory falls back', function() f.directory_falls_back(copy) end },
+      { name = 'n2 surveys', function() return f.survey('n2') end },
+      { name = 'n2 marks', after = 'n2 surveys', mark_and_list('n2') },
+      { name = 'the reap of one', after = 'n2 marks', function() return f.end_next('n2') end },
+      { name = 'n1 beats', function() return f.beat('n1') end },
+      { name = 'n2 beats', function() return f.beat('n2') end },
+      { name = 'half a lease passes', pass(0.5) },
+      { name = 'another half passes', after = 'half a lease passes', pass(0.5) },
+      { name = 'verify of 1', function() return f.verify(1) end },
+    },
+  }, 300)
+end)

@@ -105,3 +105,24 @@ it('a kick that was lost comes with the next verify', function()
     },
   }, 60)
 end)
+
+it('a session that was reaped while it lived learns of the one that is verified on its seat', function()
+  local copy = store.copy()
+  f.login(2, 'n2', 'bb')
+  f.explore({
+    crash = true,
+    steps = {
+      { name = 'the store falls back', function() f.fall_back(copy) end },
+      { name = 'n1 registers anew', function() f.register('n1') end },
+      { name = 'the reap of n1', after = 'n1 registers anew', function() f.reap('n1') end },
+      { name = 'verify of 2', function() return f.verify(2) end },
+      { name = 'n1 hears nothing', function() return f.miss('n1') end },
+      { name = 'messages to n1', function() return f.deliver('n1') end },
+      { name = 'a resume of 1 as 3', function() clock.advance(1); return f.login(3, 'n1', 'aa') end },
+      { name = 'verify of 1', function()
+        f.verify(1)
+        assert(f.holder() == sid(1) or f.session(1).state == 'closed', 'session 1 lives on without a seat')
+      end },
+    },
+  }, 200)
+end)

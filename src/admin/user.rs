@@ -1,7 +1,5 @@
 //! `/v1/users/{uid}`: who holds the seats of a user, and sending that user away.
 
-use std::collections::HashMap;
-
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -33,31 +31,22 @@ pub async fn lookup(State(state): State<AdminState>, path: UidPath) -> Result<Js
     let uid = read_uid(path)?;
     let arguments = Arguments::new().with(Argument::Uid, uid.as_str());
     let mut user = state.caller.ask("lookup", Some(&uid), arguments).await?;
-    let seats = user["seats"].as_array_mut().map(std::mem::take).unwrap_or_default();
-    let (held, unseated) = if seats.is_empty() { Default::default() } else { part(seats, &states(&state).await?) };
+    let (mut held, mut unseated) = (Vec::new(), Vec::new());
+    for mut seat in user["seats"].as_array_mut().map(std::mem::take).unwrap_or_default() {
+        // A node that the directory does not know may well live: the directory may have been lost.
+        let node = state_of(&state, seat["node"].as_str().unwrap_or_default()).await?;
+        let is_dead = matches!(node.as_str(), "dead" | "left");
+        seat[if is_dead { "reason" } else { "node_state" }] = node.into();
+        if is_dead { &mut unseated } else { &mut held }.push(seat);
+    }
     (user["seats"], user["unseated"]) = (held.into(), unseated.into());
     Ok(Json(user))
 }
 
-/// What the directory says of each node: live, draining, dead or left.
-async fn states(state: &AdminState) -> Result<HashMap<String, String>, Problem> {
-    let answer = state.caller.ask("nodes", None, Arguments::new()).await?;
-    let nodes = answer["nodes"].as_array().into_iter().flatten();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    Ok(nodes.map(|node| (text(&node["name"]), text(&node["state"]))).collect())
-}
-
-/// Parts the seats that are held from those of dead nodes, which say why. A node that the directory does not know may
-/// well live: the directory may have been lost.
-fn part(seats: Vec<Value>, states: &HashMap<String, String>) -> (Vec<Value>, Vec<Value>) {
-    let (mut held, mut unseated) = (Vec::new(), Vec::new());
-    for mut seat in seats {
-        let state = seat["node"].as_str().and_then(|node| states.get(node)).map_or("unknown", String::as_str);
-        let is_dead = matches!(state, "dead" | "left");
-        seat[if is_dead { "reason" } else { "node_state" }] = state.into();
-        if is_dead { &mut unseated } else { &mut held }.push(seat);
-    }
-    (held, unseated)
+/// What the directory says of a node: live, draining, dead, left or unknown.
+async fn state_of(state: &AdminState, node: &str) -> Result<String, Problem> {
+    let answer = state.caller.ask("node", None, Arguments::new().with(Argument::Node, node)).await?;
+    Ok(answer["state"].as_str().unwrap_or("unknown").to_owned())
 }
 
 /// Ends the sessions of a user, of one class or of all, and voids the tickets.

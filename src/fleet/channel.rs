@@ -186,7 +186,10 @@ impl Ear {
         match decode(value) {
             Heard::Effects(effects) => self.gateway.apply(effects),
             Heard::Call { incarnation } if incarnation == self.caller.standing().incarnation() => {
-                self.readiness.set(Condition::Channel, true);
+                if self.readiness.set(Condition::Channel, true) {
+                    // Whatever was published before the subscription stood is lost.
+                    self.wakes.resync.notify_one();
+                }
                 return true;
             }
             Heard::Call { .. } => {}

@@ -21,6 +21,7 @@ const RETURN_MS_MAX: u64 = 2_000;
 /// Sends every session away within about `over`, and goes on with those that still came, until none is left.
 pub async fn empty(caller: &Caller, gateway: &Gateway, over: Duration, reserve: Duration) {
     let begun = Instant::now();
+    gateway.set_door(Door::Drained { elsewhere: None });
     tracing::info!(sessions = gateway.session_count(), ?over, "draining: sessions are sent to other nodes");
     let mut at = begun;
     loop {

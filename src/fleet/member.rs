@@ -10,7 +10,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::config::Partition;
 use crate::fleet::drain::empty;
 use crate::fleet::lease::{Beat, Lease, RegisterError, Registration};
-use crate::fleet::reap::reap_dead;
+use crate::fleet::reap::{mark_dead, reap_dead};
 use crate::fleet::verify::verify_all;
 use crate::gateway::{Door, Gateway};
 use crate::metric::Metric;
@@ -191,16 +191,21 @@ impl Member {
         }
     }
 
-    /// Looks for what dead nodes left, now and then and whenever a lease has run out. A store that is away is asked again
-    /// at the next occasion.
+    /// Looks for what dead nodes left, now and then, and at once where this node is the one that marked somebody: not all
+    /// nodes of a fleet need to. A store that is away is asked again at the next occasion.
     async fn keep_reaping(&self, overdue: &Notify) {
         let mut rounds = rhythm(self.rhythm.verify);
         loop {
-            tokio::select! {
-                _ = rounds.tick() => {},
-                () = overdue.notified() => {},
-            }
-            match reap_dead(&self.caller).await {
+            let has_work = tokio::select! {
+                _ = rounds.tick() => Ok(true),
+                () = overdue.notified() => mark_dead(&self.caller).await,
+            };
+            let outcome = match has_work {
+                Ok(true) => reap_dead(&self.caller).await,
+                Ok(false) => Ok(0),
+                Err(error) => Err(error),
+            };
+            match outcome {
                 Ok(0) => {}
                 Ok(reaped) => tracing::warn!(reaped, "the sessions of dead nodes were removed"),
                 Err(error) => tracing::warn!(%error, "the rosters could not be searched for dead nodes"),
@@ -215,7 +220,7 @@ impl Member {
             match over {
                 Some(over) => {
                     tokio::select! {
-                        () = empty(&self.caller, &self.gateway, over, self.rhythm.reserve) => {}
+                        () = self.stay_empty(over) => {}
                         _ = drain.changed() => continue,
                     }
                 }
@@ -223,6 +228,16 @@ impl Member {
             }
             if drain.changed().await.is_err() {
                 return;
+            }
+        }
+    }
+
+    /// Logins that were under way when the door was shut may still be seated.
+    async fn stay_empty(&self, over: Duration) {
+        loop {
+            empty(&self.caller, &self.gateway, over, self.rhythm.reserve).await;
+            while self.gateway.session_count() == 0 {
+                tokio::time::sleep(self.rhythm.beat).await;
             }
         }
     }

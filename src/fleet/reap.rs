@@ -30,6 +30,8 @@ const PAGE_PAUSE: Duration = Duration::from_millis(10);
 /// Who is dead, as the directory decided.
 #[derive(Deserialize, Debug)]
 struct Verdict {
+    /// Nodes that were marked by this very call.
+    marked: u64,
     /// Whether the directory can be trusted to know who lives: not right after an outage of all.
     calm: bool,
     nodes: Vec<Known>,
@@ -78,6 +80,15 @@ impl Directory {
     }
 }
 
+/// Marks the nodes whose lease is out. Answers whether any was not marked before.
+pub async fn mark_dead(caller: &Caller) -> Result<bool, CallError> {
+    Ok(mark(caller).await?.marked > 0)
+}
+
+async fn mark(caller: &Caller) -> Result<Verdict, CallError> {
+    read("mark", caller.ask("mark", None, Arguments::new()).await?)
+}
+
 /// One pass over all rosters: marks who is dead, and ends the sessions that nobody holds any more. Answers how many.
 ///
 /// Who owns sessions is asked before who is dead: a node that registers in between, and seats somebody at once, is then
@@ -86,7 +97,7 @@ pub async fn reap_dead(caller: &Caller) -> Result<usize, CallError> {
     let owners = caller.shards().map(|shard| owners_of(caller, shard));
     let owners: Vec<_> = stream::iter(owners).buffer_unordered(SHARDS_MAX).collect().await;
     let owners = owners.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let directory = Directory::new(read("mark", caller.ask("mark", None, Arguments::new()).await?)?);
+    let directory = Directory::new(mark(caller).await?);
     let abandoned = owners.into_iter().flatten().filter(|(_, owner)| directory.is_abandoned(owner));
     let passes = abandoned.map(|(shard, owner)| reap_owner(caller, shard, owner));
     let counts: Vec<_> = stream::iter(passes).buffer_unordered(SHARDS_MAX).collect().await;
@@ -170,7 +181,7 @@ mod tests {
     fn directory(calm: bool) -> Directory {
         let known = [("lives", 500, false), ("died", 500, true)];
         let nodes = known.map(|(name, incarnation, dead)| Known { name: name.to_owned(), incarnation, dead });
-        Directory::new(Verdict { calm, nodes: nodes.into() })
+        Directory::new(Verdict { marked: 0, calm, nodes: nodes.into() })
     }
 
     fn is_abandoned(calm: bool, node: &str, incarnation: u64) -> bool {

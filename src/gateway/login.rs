@@ -4,6 +4,7 @@ use super::gate::Busy;
 use super::link::Host;
 use super::router::Asking;
 use crate::digest::TokenDigest;
+use crate::fault::{self, Point};
 use crate::id::Uid;
 use crate::metric::Metric;
 use crate::reason::Reason;
@@ -44,11 +45,13 @@ pub(super) async fn ask(host: Host<'_>, request: LoginRequest) -> Answer {
         .with(Argument::Address, host.handle.peer().to_string())
         .with(Argument::TokenDigest, digest.to_string());
     let mut asking = Asking::new(host, digest);
+    fault::pass(Point::BeforeScript);
     let outcome = asking.run("login", &uid, arguments).await;
     answer_client(host, &asking, &uid, &outcome);
     let was_seated = host.handle.uid().is_some();
     let dropped = host.handle.end_login(host.gateway.options.bounds);
     Metric::MailboxDrops.counter().increment(dropped as u64);
+    fault::pass(Point::BeforeWrite);
     if !was_seated && may_have_run(&outcome) {
         finish_for_good(host, uid.clone());
     }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::Gateway;
 use super::link::Host;
 use crate::digest::TokenDigest;
+use crate::fault::{self, Point};
 use crate::id::{Rank, Seat, Sid, Uid};
 use crate::metric::Metric;
 use crate::reason::Reason;
@@ -61,6 +62,7 @@ impl<'a> Asking<'a> {
     pub async fn run(&mut self, script: &str, uid: &Uid, arguments: Arguments<'_>) -> Result<(), CallError> {
         let caller = &self.host.gateway.caller;
         let verdict = caller.run(script, Some(uid), arguments).await?;
+        fault::pass(Point::AfterScript);
         self.decided_by = Some(verdict.script.label());
         let mut todo = VecDeque::from(verdict.effects);
         let (mut calls, mut outcome) = (1, Ok(()));
@@ -87,8 +89,12 @@ impl<'a> Asking<'a> {
                 let frame = gateway.frame(id, &body);
                 self.replied = Some(frame.as_ref().map_or(ReplyCode::Internal, |_| parse_code(&body)));
                 gateway.push(handle, frame.unwrap_or_else(|| refusal(id, ReplyCode::Internal, None)));
+                fault::pass(Point::AfterReply);
             }
-            Effect::Bind { seat, rank } => self.bind(seat, rank),
+            Effect::Bind { seat, rank } => {
+                self.bind(seat, rank);
+                fault::pass(Point::AfterBind);
+            }
             Effect::Close { reason } => {
                 handle.close(reason, goodbye(reason));
             }
@@ -100,6 +106,7 @@ impl<'a> Asking<'a> {
                     }
                 }
                 gateway.kick(sid, reason, id, &body);
+                fault::pass(Point::AfterKick);
             }
             Effect::Deliver { sid, id, body } => gateway.deliver(sid, id, &body),
             Effect::Call { script, uid, arguments } => return Some((script, uid, arguments)),

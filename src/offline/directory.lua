@@ -82,15 +82,21 @@ native.keep_directory = function(fleet, inner)
     -- What it was heard of in a time that is yet to come counts for nothing: time went back since.
     local heard = node.heard and node.heard <= clock.now() and node.heard or 0
     local silent_since = math.max(heard, known().since or math.huge)
-    if not node.is_dead and clock.now() - silent_since < lease_ms() then
+    if not known().heard or clock.now() - known().heard > lease_ms() then
+      fail(name .. ' is taken for dead while nobody was heard of')
+    elseif not node.is_dead and clock.now() - silent_since < lease_ms() then
       fail(name .. ' is taken for dead, and was heard of within its lease')
     end
   end
 
-  -- So may the sessions of the incarnation that it has, whether it was marked or nobody knows it.
-  local function judge_reap(owner)
+  -- The sessions of the incarnation that it has may be reaped only when that one was marked, or nobody knows the node
+  -- and it was silent likewise.
+  local function judge_reap(owner, is_known)
     local node = node_of(owner.node)
     if owner.incarnation == node.incarnation and not node.is_marked then
+      if is_known and not node.is_dead then
+        fail('G3: sessions of ' .. owner.node .. ' are reaped because an older incarnation is dead')
+      end
       judge_mark(owner.node)
     end
   end
@@ -141,7 +147,7 @@ native.keep_directory = function(fleet, inner)
     end
     for _, owner in ipairs(work.owners) do
       if is_reapable(work.learned, owner) then
-        judge_reap(owner)
+        judge_reap(owner, work.learned[owner.node] ~= nil)
         list(work.calls, owner)
       end
     end
@@ -164,6 +170,25 @@ native.keep_directory = function(fleet, inner)
   function fleet.lose_directory()
     redis.call('DEL', key('nodes'), key('leases'), key('stats'), key('meta'))
     known().heard = nil
+  end
+
+  -- What the directory says now, to fall back to.
+  function fleet.copy_directory()
+    return { at = clock.now(), nodes = redis.call('HGETALL', key('nodes')),
+      leases = redis.call('ZRANGE', key('leases'), 0, -1, 'WITHSCORES') }
+  end
+
+  -- The shard of the directory loses what came after a copy.
+  function fleet.directory_falls_back(copy)
+    redis.call('DEL', key('nodes'), key('leases'))
+    redis.call('HSET', key('nodes'), unpack(copy.nodes))
+    for i = 1, #copy.leases, 2 do
+      redis.call('ZADD', key('leases'), copy.leases[i + 1], copy.leases[i])
+    end
+    known().heard = math.min(known().heard, copy.at)
+    for _, node in pairs(known().nodes) do
+      node.heard, node.is_marked = node.heard and math.min(node.heard, copy.at), false
+    end
   end
 
   -- 4. Settling.

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use crate::admin::{self, AdminState};
 use crate::config::Config;
 use crate::error::{Exit, Fatal};
+use crate::fault;
 use crate::fleet::channel::{Ear, Wakes};
 use crate::fleet::lease::SCHEMA;
 use crate::fleet::member::{Member, Rhythm};
@@ -48,6 +49,7 @@ pub struct Options {
 
 /// Serves until a signal asks to stop, another process takes this node's name, or the embedded store ends.
 pub fn run(config: Config, options: Options) -> Result<Exit, Fatal> {
+    fault::check().map_err(|error| Fatal::new(Exit::Usage, error))?;
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

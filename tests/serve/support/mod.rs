@@ -21,6 +21,7 @@ mod wait;
 pub use client::{Client, Seen, frame};
 pub use node::{Ended, Server, Session, Setup, Told};
 pub use random::Random;
+pub use resp::Resp;
 pub use store::{RedisServer, StoreKind};
 pub use wait::{PATIENCE, clock_ms, wait_until};
 

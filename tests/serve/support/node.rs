@@ -71,6 +71,13 @@ impl Setup {
         self
     }
 
+    /// One variable of the environment, as it stands.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.settings.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// One more argument of the command line.
     #[must_use]
     pub fn argument(mut self, argument: &str) -> Self {
@@ -355,6 +362,11 @@ impl Server {
     pub fn kill(&mut self) {
         self.child.kill().expect("the child is ours");
         self.child.wait().expect("a killed child ends");
+    }
+
+    /// Whether the process has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("the child is ours").is_some()
     }
 
     /// Starts it again with the same data folder and settings, on other ports.
