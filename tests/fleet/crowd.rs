@@ -89,10 +89,15 @@ impl Crowd {
         Self { record, phase, devices, busy, runtime }
     }
 
-    /// Waits until this many more sessions were given.
+    /// Waits until this many more sessions were given, as long as there are always some that are.
     pub fn wait_sessions(&self, more: usize) {
         let wanted = self.record.sessions() + more;
-        wait_until(&format!("{more} more logins"), || (self.record.sessions() >= wanted).then_some(()));
+        let mut reached = self.record.sessions();
+        while reached < wanted {
+            reached = wait_until(&format!("more sessions than {reached}, of {wanted}"), || {
+                Some(self.record.sessions()).filter(|now| *now > reached)
+            });
+        }
     }
 
     /// Nobody comes any more, and every login has its answer; those who have a session keep it.

@@ -21,6 +21,7 @@ mod stand;
 mod chaos;
 mod clock;
 mod death;
+mod drain;
 mod outage;
 mod partition;
 mod storm;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::checker::Bounds;
+use crate::checker::{Bounds, check};
 use crate::crowd::Habit;
 use crate::history::{Life, What};
 use crate::proxy::{Proxy, Scope, Way};
@@ -140,4 +140,19 @@ fn answers_that_never_arrive_leave_no_ghost() {
         crowd.wait_sessions(60);
     }
     fleet.settle(crowd, healthy());
+}
+
+/// The checker has to see what a dead channel does where nobody tells it that one was dead.
+#[test]
+fn the_checker_finds_a_fleet_whose_kicks_do_not_arrive() {
+    let (seed, redis) = (seed(), RedisServer::start());
+    let (fleet, proxies) = fleet(&redis, |setup| setup.set("node.verify_ms", 600_000));
+    let crowd = fleet.crowd(LOAD, seed);
+    proxies.iter().for_each(|proxy| proxy.black_hole(Scope::PubSub, Way::FromStore));
+    crowd.wait_sessions(150);
+    let bounds = Bounds { overlap: Duration::from_millis(150), mend: Duration::from_millis(150), ..healthy() };
+    let report = check(&fleet.record.read(), bounds);
+    let found = report.violations.iter().filter(|text| text.contains("two sessions were served")).count();
+    assert!(found > 0, "nothing was found: {:?}", report.violations);
+    crowd.go_home();
 }
