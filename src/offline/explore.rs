@@ -14,8 +14,7 @@ use crate::offline::memory::Kept;
 use crate::offline::search::{self, Event, Explored, Plan, Played, STEPS_MAX, Stage, Step};
 use crate::offline::world::Saved;
 
-const LANGUAGE: [&str; 3] =
-    [include_str!("explore.lua"), include_str!("directory.lua"), include_str!("fleet.lua")];
+const LANGUAGE: [&str; 3] = [include_str!("explore.lua"), include_str!("directory.lua"), include_str!("fleet.lua")];
 
 /// Adds the words to the language; `native` is what its other words are made of.
 pub fn add(lua: &Lua, world: &Shared, spent: &Rc<Cell<u64>>, native: &Table) -> mlua::Result<()> {
