@@ -54,9 +54,11 @@ impl Exit {
             Exit::Failed => "what was asked failed",
             Exit::Usage => "wrong arguments or configuration",
             Exit::AddressInUse => "serve: an address to listen on is in use or not ours",
-            Exit::DataUnusable => "serve, store: the data folder, or what is kept in it, cannot be used",
-            Exit::DataLocked => "serve, store: another process uses the data folder",
-            Exit::Store => "serve: Redis cannot be reached or is not suitable, or the embedded store ended",
+            Exit::DataUnusable => "serve, store, migrate: the data folder, or what is kept in it, cannot be used",
+            Exit::DataLocked => "serve, store, migrate: another process uses the data folder",
+            Exit::Store => {
+                "serve, migrate: Redis cannot be reached or is not suitable; serve: the embedded store ended"
+            }
             Exit::NameTaken => "serve: a node of this name is alive",
             Exit::NoServer => {
                 "no server answers: at the admin address, or, for scripts, at the socket of the embedded store"

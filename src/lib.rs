@@ -16,7 +16,7 @@
 //! | state | [`session`] | the local map, mailboxes, the clock of silence, sessions that ended |
 //! | bytes | [`wire`] | frames, message ids, reply codes |
 //! | store | [`embedded`] | a Redis-compatible engine with an append-only file; knows nothing of sessions |
-//! | base | [`config`], [`digest`], [`error`], [`id`], [`log`], [`metric`], [`readiness`], [`reason`] | words |
+//! | base | [`config`], [`digest`], [`error`], [`fault`], [`id`], [`log`], [`metric`], [`readiness`], [`reason`] | words |
 //!
 //! Imports run downward; `wire` and `session` meet only in `gateway`. `tests/tidy.rs` enforces it.
 //!
@@ -48,6 +48,7 @@ pub mod config;
 pub mod digest;
 pub mod embedded;
 pub mod error;
+pub mod fault;
 pub mod fleet;
 pub mod gateway;
 pub mod id;

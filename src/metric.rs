@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use metrics::{Counter, Gauge, Unit};
+use metrics::{Counter, Gauge, Histogram, Unit};
 
 /// What a metric is to a reader of `/metrics`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,18 +51,27 @@ macro_rules! metrics {
 metrics! {
     Connections: Gauge "oneseat_connections" [] "Client connections open now, logged in or not.",
     Sessions: Gauge "oneseat_sessions" [] "Sessions held now.",
-    Logins: Counter "oneseat_logins_total" ["outcome"] "Logins answered: seated, the word of the refusal, away, lost, failed.",
+    Logins: Counter "oneseat_logins_total" ["outcome"] "Logins answered: seated, the word of the refusal, away, lost, failed, elsewhere where this node lets nobody in, busy where too many wait.",
     Takeovers: Counter "oneseat_takeovers_total" [] "Logins on this node that displaced another session.",
     Kicks: Counter "oneseat_kicks_total" ["outcome"]
-        "Kicked sessions: told, then closed by the client or forced; late where another close came first.",
+        "Kicks: sent by a login here; of sessions here told, then closed by the client or forced, late where another close came first, repaired where only a verify brought it.",
+    KickSeconds: Histogram "oneseat_kick_seconds" [] "Time from the script that displaced a session to the end of its connection.",
     Closes: Counter "oneseat_closes_total" ["reason"] "Connections that this side closed.",
     Expiries: Counter "oneseat_expiries_total" [] "Sessions closed because nothing was heard of them.",
     Frames: Counter "oneseat_frames_total" ["direction"] "Frames read from and written to clients.",
-    Refusals: Counter "oneseat_refusals_total" ["cause"] "Frames and connections that were refused.",
+    Refusals: Counter "oneseat_refusals_total" ["cause"] "Frames, connections and logins that were refused.",
     MailboxDrops: Counter "oneseat_mailbox_drops_total" [] "Frames that were never written because a client did not read.",
     EndingDrops: Counter "oneseat_ending_drops_total" []
         "Ended sessions that were not reported because too many waited; the next verify mends them.",
     AcceptErrors: Counter "oneseat_accept_errors_total" [] "Connections that could not be accepted.",
+    Assigned: Counter "oneseat_assigned_total" ["outcome"] "Newcomers that were placed on a node, or refused because none had room.",
+    LeaseSeconds: Gauge "oneseat_lease_seconds" [] "What is left of this node's lease.",
+    Registrations: Counter "oneseat_registrations_total" ["cause"]
+        "Registrations with the directory: start, or anew where it did not know this node any more.",
+    Reaped: Counter "oneseat_reaped_total" [] "Sessions of dead nodes, or of older runs of this one, that this node ended.",
+    Verified: Counter "oneseat_verified_total" ["outcome"]
+        "Sessions held against their seats: fine, repaired, closed, open where there was no answer, failed in the script.",
+    ChannelLosses: Counter "oneseat_channel_losses_total" [] "Times that the node did not hear itself on its channel.",
     RedisConnected: Gauge "oneseat_redis_connected" [] "1 while a connection to Redis stands, else 0.",
     ScriptCalls: Counter "oneseat_script_calls_total" ["script", "version", "outcome"] "Script calls answered: ok, error.",
     ScriptSeconds: Histogram "oneseat_script_seconds" ["script", "version"] "Time from a script call to its answer.",
@@ -82,6 +91,11 @@ impl Metric {
     pub fn counter_of(self, value: &'static str) -> Counter {
         let label = self.labels().first().copied().unwrap_or("kind");
         metrics::counter!(self.name(), label => value)
+    }
+
+    /// The histogram without labels.
+    pub fn histogram(self) -> Histogram {
+        metrics::histogram!(self.name())
     }
 
     /// The gauge.

@@ -12,7 +12,7 @@ pub enum Condition {
     Redis = 0,
     /// The scripts are loaded there.
     Scripts = 1,
-    /// The node is in the directory and its lease runs.
+    /// The node is in the directory, its lease runs, and its sessions were held against the seats since it registered.
     Node = 2,
     /// The node is subscribed to its channel.
     Channel = 3,
@@ -41,7 +41,9 @@ impl Condition {
         match self {
             Condition::Redis => "the store does not answer",
             Condition::Scripts => "the fleet's script versions are not loaded",
-            Condition::Node => "the node is not registered or its lease ran out",
+            Condition::Node => {
+                "the node is not registered, its lease ran out, or its sessions are being held against the seats"
+            }
             Condition::Channel => "the node is not subscribed to its channel",
             Condition::Gateway => "clients are not accepted",
         }

@@ -29,6 +29,18 @@ install_redis() {
   install_packages "install redis-server 7 with your package manager" redis-server redis-tools
 }
 
+# A library that shifts the clock of one process: nodes of tests whose clocks are ten minutes apart.
+install_faketime() {
+  compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null && return
+  install_packages "install libfaketime with your package manager" libfaketime
+}
+
+# Certificates for the test of encrypted connections.
+install_openssl() {
+  command -v openssl >/dev/null && return
+  install_packages "install openssl with your package manager" openssl
+}
+
 # Redis' own tests, from the source of Debian's package, for `cargo test --test upstream`. The list of sources and all
 # that comes of it stays in the folder.
 fetch_upstream() {
@@ -69,6 +81,8 @@ if [ "${1:-}" = upstream ]; then
   exit
 fi
 install_redis
+install_faketime
+install_openssl
 fetch_upstream
 step "format"
 cargo fmt --check

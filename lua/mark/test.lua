@@ -42,7 +42,7 @@ describe('a node whose lease is out', function()
     pass(1, 'n1', n1)
     assert.equal(1, beat('n1', n1).overdue)
     answer = mark()
-    assert.same({ now = clock.now(), calm = true, retry_after_ms = 0, nodes = {
+    assert.same({ now = clock.now(), marked = 1, calm = true, retry_after_ms = 0, nodes = {
       { name = 'n1', incarnation = n1.incarnation, dead = false },
       { name = 'n2', incarnation = n2.incarnation, dead = true },
     } }, answer)
@@ -203,4 +203,12 @@ it('a node that left is as dead as one that died', function()
   local n1 = register('n1')
   run('leave', { node = 'n1', incarnation = n1.incarnation })
   assert.same({ { name = 'n1', incarnation = n1.incarnation, dead = true } }, mark().nodes)
+end)
+
+it('the one call that marks a node is told so', function()
+  register('n1')
+  local n2 = register('n2')
+  pass(10001, 'n2', n2)
+  assert.equal(1, mark().marked)
+  assert.equal(0, mark().marked)
 end)

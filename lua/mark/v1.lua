@@ -13,7 +13,7 @@
 -- @key nodes hash what each node last said of itself
 -- @key leases zset until when each node is believed to live
 -- @key stats hash what each node counted of its scripts
--- @effect reply calm, retry_after_ms where it is not, and all nodes that the directory knows: name, incarnation (0 where its record cannot be read), dead
+-- @effect reply marked (how many this very call found dead), calm, retry_after_ms where it is not, and all nodes that the directory knows: name, incarnation (0 where its record cannot be read), dead
 -- @include now_ms
 -- @include read_hash
 -- @include record_of
@@ -42,10 +42,11 @@ local is_silent = not last or now - last > (shortest or math.huge)
 local is_calm = not is_silent and now >= settled
 
 -- 3. Write.
-local list = {}
+local list, marked = {}, 0
 for _, name in ipairs(names) do
   local record, is_leased = records[name], (leases[name] or 0) > now
   if is_calm and not is_leased and not (record and record.dead) then
+    marked = marked + 1
     redis.call('ZREM', leases_key, name)
     redis.call('HDEL', stats_key, name)
     if record then
@@ -64,5 +65,5 @@ for _, name in ipairs(names) do
   end
 end
 local wait = math.max(settled - now, is_silent and (shortest or 1000) or 0, 0)
-return { 1, { 'reply', 0, string.format('{"now":%d,"calm":%s,"retry_after_ms":%d,"nodes":[%s]}', now, tostring(is_calm),
-  wait, table.concat(list, ',')) } }
+return { 1, { 'reply', 0, string.format('{"now":%d,"marked":%d,"calm":%s,"retry_after_ms":%d,"nodes":[%s]}', now, marked,
+  tostring(is_calm), wait, table.concat(list, ',')) } }

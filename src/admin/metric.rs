@@ -45,5 +45,6 @@ pub async fn upkeep(handle: PrometheusHandle) {
 pub async fn render(State(state): State<AdminState>) -> impl IntoResponse {
     // Looked at now: what was true at the last beat is not what a reader asks for.
     Metric::RedisConnected.gauge().set(if state.caller.is_connected() { 1.0 } else { 0.0 });
+    Metric::LeaseSeconds.gauge().set(Duration::from_millis(state.caller.standing().lease_left_ms()).as_secs_f64());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render())
 }

@@ -14,6 +14,7 @@ mod ticket;
 mod user;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -52,6 +53,10 @@ struct Settings {
     class: Name,
     /// Life of a ticket that names none.
     ttl_ms: u64,
+    /// Zone of a ticket that names none: that of this node.
+    zone: String,
+    /// How long the place of a newcomer is kept.
+    reserve: Duration,
 }
 
 impl AdminState {
@@ -61,6 +66,8 @@ impl AdminState {
             token: config.admin.token.clone(),
             class: config.seat.class.clone(),
             ttl_ms: config.ticket.ttl_ms,
+            zone: config.node.zone.clone(),
+            reserve: Duration::from_millis(config.ticket.reserve_ms),
         };
         Self { caller, gateway, readiness, metrics: install_metrics(), settings: Arc::new(settings) }
     }
@@ -89,6 +96,7 @@ fn router(state: AdminState) -> Router {
         .route("/v1/users/{uid}", get(user::lookup))
         .route("/v1/users/{uid}/session", delete(user::kick))
         .route("/v1/nodes", get(node::list))
+        .route("/v1/nodes/{name}/drain", post(node::drain).delete(node::undrain))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metric::render))

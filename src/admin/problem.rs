@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::gateway::gate::Busy;
 use crate::script::CallError;
 
 /// What went wrong, as a word that programs may rely on.
@@ -17,6 +18,8 @@ pub enum Kind {
     /// The request comes from a page of another site.
     Forbidden,
     NoSuchPath,
+    /// The directory knows no such node, or it is dead.
+    NoSuchNode,
     WrongMethod,
     /// The body is larger than is read.
     TooLarge,
@@ -35,6 +38,7 @@ impl Kind {
             Kind::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "The bearer token is missing or wrong"),
             Kind::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Pages of other sites may not ask"),
             Kind::NoSuchPath => (StatusCode::NOT_FOUND, "no_such_path", "There is nothing here"),
+            Kind::NoSuchNode => (StatusCode::NOT_FOUND, "no_such_node", "No node of this name lives"),
             Kind::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "The path does not take this method"),
             Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too large"),
             Kind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible at this moment"),
@@ -100,6 +104,14 @@ impl From<CallError> for Problem {
             tracing::error!(%error, "a script failed for the admin API");
         }
         Self { kind, retry_after_ms: error.retry_after_ms(), detail: error.to_string() }
+    }
+}
+
+impl From<Busy> for Problem {
+    fn from(busy: Busy) -> Self {
+        let detail = "too many calls wait for the store".to_owned();
+        let retry_after_ms = u64::try_from(busy.retry_after.as_millis()).unwrap_or(u64::MAX);
+        Self::new(Kind::Unavailable, detail).retry_after(retry_after_ms)
     }
 }
 

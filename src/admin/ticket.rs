@@ -2,7 +2,7 @@
 //!
 //! Only the digest of a token leaves this module. The token itself is in the answer and nowhere else.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use axum::Json;
 use axum::body::Bytes;
@@ -20,7 +20,8 @@ use super::user::read_class;
 use super::{AdminState, BODY_BYTES_MAX, Settings};
 use crate::config::{MS_MAX, split_host_port};
 use crate::digest::TokenDigest;
-use crate::id::{Seat, Uid};
+use crate::fleet::assign::{Assignment, Wish, assign};
+use crate::id::{Name, Seat, Uid};
 use crate::script::{Argument, Arguments};
 use crate::wire::message::UID_MAX;
 
@@ -28,6 +29,8 @@ use crate::wire::message::UID_MAX;
 const TICKETS_MAX: usize = 1000;
 /// Script calls of one request that are under way at a time.
 const CALLS_MAX: usize = 32;
+/// Milliseconds after which to ask again where nobody knows better.
+const RETRY_AFTER_MS: u64 = 1_000;
 
 /// What is asked for, as it stands in the request.
 #[derive(Deserialize)]
@@ -37,6 +40,7 @@ struct Wanted {
     class: Option<String>,
     token: Option<String>,
     ttl_ms: Option<u64>,
+    zone: Option<String>,
 }
 
 /// What is asked for, checked.
@@ -46,7 +50,11 @@ struct Order {
     seat: Seat,
     token: String,
     ttl_ms: u64,
+    zone: String,
 }
+
+/// Where a ticket leads.
+type Place = (String, u16);
 
 /// Answers an object with an object and an array with an array, in the same order; what failed is a problem document in
 /// its place.
@@ -59,7 +67,11 @@ pub async fn issue(
         serde_json::from_slice(&body).map_err(|error| Problem::invalid(format!("not JSON: {error}")))?;
     match wanted {
         Value::Array(items) => Ok(Json(Value::Array(issue_all(&state, items).await?))),
-        item => Ok(Json(issue_one(&state, read(item, &state.settings)?).await?)),
+        item => {
+            let order = read(item, &state.settings)?;
+            let place = assign_all(&state, &order.zone, 1).await?.remove(0)?;
+            Ok(Json(issue_one(&state, order, place).await?))
+        }
     }
 }
 
@@ -77,21 +89,45 @@ async fn issue_all(state: &AdminState, items: Vec<Value>) -> Result<Vec<Value>, 
         }
     });
     let orders: Vec<Result<Order, Problem>> = orders.collect();
-    let issued = iter(orders).map(async |order| match order {
-        Ok(order) => issue_one(state, order).await,
-        Err(problem) => Err(problem),
+    let mut places = places_of(state, &orders).await?;
+    let issued = iter(orders).map(|order| {
+        let place = order.as_ref().ok().and_then(|order| places.get_mut(&order.zone)?.pop());
+        async move {
+            match (order, place) {
+                (Ok(order), Some(place)) => issue_one(state, order, place?).await,
+                (Ok(_), None) => Err(no_node(None)),
+                (Err(problem), _) => Err(problem),
+            }
+        }
     });
     let answer = |issued: Result<Value, Problem>| issued.unwrap_or_else(|problem| problem.to_json());
     Ok(issued.buffered(CALLS_MAX).map(answer).collect().await)
 }
 
-async fn issue_one(state: &AdminState, order: Order) -> Result<Value, Problem> {
-    let (host, port) = assign(state).await?;
-    let Order { uid, seat, token, ttl_ms } = order;
+/// Places for all orders of one request, by zone: one question to the directory for each zone.
+async fn places_of(
+    state: &AdminState,
+    orders: &[Result<Order, Problem>],
+) -> Result<HashMap<String, Vec<Result<Place, Problem>>>, Problem> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for order in orders.iter().flatten() {
+        *counts.entry(order.zone.clone()).or_default() += 1;
+    }
+    let mut places = HashMap::new();
+    for (zone, count) in counts {
+        let assigned = assign_all(state, &zone, count).await?;
+        places.insert(zone, assigned);
+    }
+    Ok(places)
+}
+
+async fn issue_one(state: &AdminState, order: Order, (host, port): Place) -> Result<Value, Problem> {
+    let Order { uid, seat, token, ttl_ms, .. } = order;
     let arguments = Arguments::new()
         .with(Argument::Class, seat.class.as_str())
         .with(Argument::TokenDigest, TokenDigest::of(&token).to_string())
         .with(Argument::TtlMs, ttl_ms.to_string());
+    let _turn = state.gateway.gate().enter().await?;
     let issued = state.caller.ask("ticket", Some(&seat.uid), arguments).await?;
     if issued["error"] == "token_in_use" {
         return Err(Problem::invalid(format!("this token is in use for class {} of the same user", issued["class"])));
@@ -106,28 +142,29 @@ async fn issue_one(state: &AdminState, order: Order) -> Result<Value, Problem> {
     }))
 }
 
-/// Where to send the newcomer.
-async fn assign(state: &AdminState) -> Result<(String, u16), Problem> {
-    let answer = state.caller.ask("assign", None, Arguments::new()).await?;
-    if let Some(error) = answer["error"].as_str() {
-        let detail = match error {
-            "no_node" => "no node takes newcomers: none is alive, or all are full or being emptied".to_owned(),
-            other => format!("no node was assigned: {other}"),
-        };
-        return Err(
-            Problem::new(Kind::Unavailable, detail).retry_after(answer["retry_after_ms"].as_u64().unwrap_or(1000))
-        );
-    }
-    let address = answer["address"].as_str().unwrap_or_default();
-    let (host, port) = split_host_port(address).ok_or_else(|| {
-        Problem::new(Kind::Internal, format!("node {} has no address to dial: {address:?}", answer["node"]))
-    })?;
+/// Where to send newcomers: as many places, or reasons why there is none, as were asked for.
+async fn assign_all(state: &AdminState, zone: &str, count: usize) -> Result<Vec<Result<Place, Problem>>, Problem> {
+    let wish = Wish { count, zone, reserve: state.settings.reserve };
+    let Assignment { addresses, retry_after_ms } = assign(&state.caller, wish).await?;
+    let mut places: Vec<_> = addresses.iter().map(|address| place(address)).collect();
+    places.resize_with(count, || Err(no_node(Some(retry_after_ms))));
+    Ok(places)
+}
+
+fn place(address: &str) -> Result<Place, Problem> {
+    let (host, port) = split_host_port(address)
+        .ok_or_else(|| Problem::new(Kind::Internal, format!("a node has no address to dial: {address:?}")))?;
     Ok((host.to_owned(), port))
+}
+
+fn no_node(retry_after_ms: Option<u64>) -> Problem {
+    let detail = "no node takes newcomers: none is alive, or all are full or being drained";
+    Problem::new(Kind::Unavailable, detail.to_owned()).retry_after(retry_after_ms.unwrap_or(RETRY_AFTER_MS))
 }
 
 fn read(item: Value, settings: &Settings) -> Result<Order, Problem> {
     let wanted: Wanted = serde_json::from_value(item).map_err(|error| {
-        Problem::invalid(format!("a ticket is {{\"uid\", \"class\"?, \"token\"?, \"ttl_ms\"?}}: {error}"))
+        Problem::invalid(format!("a ticket is {{\"uid\", \"class\"?, \"token\"?, \"ttl_ms\"?, \"zone\"?}}: {error}"))
     })?;
     let uid = read_uid(&wanted.uid)?;
     let class = wanted.class.map_or_else(|| Ok(settings.class.clone()), |class| read_class(&class))?;
@@ -136,7 +173,15 @@ fn read(item: Value, settings: &Settings) -> Result<Order, Problem> {
     if !(1..=MS_MAX).contains(&ttl_ms) {
         return Err(Problem::invalid(format!("ttl_ms is 1 to {MS_MAX}")));
     }
-    Ok(Order { uid: wanted.uid, seat: Seat { uid, class }, token, ttl_ms })
+    let zone = wanted.zone.map_or_else(|| Ok(settings.zone.clone()), read_zone)?;
+    Ok(Order { uid: wanted.uid, seat: Seat { uid, class }, token, ttl_ms, zone })
+}
+
+/// An empty one asks for none, also where this node has one.
+fn read_zone(zone: String) -> Result<String, Problem> {
+    let fits = zone.is_empty() || Name::parse(&zone).is_some();
+    fits.then_some(zone)
+        .ok_or_else(|| Problem::invalid("a zone is empty, or has 1 to 64 characters of A-Z a-z 0-9 . _ -"))
 }
 
 /// A number or a text; both name the same user.
@@ -182,6 +227,8 @@ mod tests {
             token: loaded.config.admin.token,
             class: loaded.config.seat.class,
             ttl_ms: loaded.config.ticket.ttl_ms,
+            zone: loaded.config.node.zone,
+            reserve: std::time::Duration::from_millis(loaded.config.ticket.reserve_ms),
         }
     }
 

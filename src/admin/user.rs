@@ -25,11 +25,28 @@ pub struct Kick {
     note: Option<String>,
 }
 
-/// Seats and trail, as the script tells them.
+/// Seats and trail, as the script tells them. A seat whose node is dead counts for nothing from the moment when the
+/// lease is out, though somebody has yet to reap it: it is told apart from those that are held.
 pub async fn lookup(State(state): State<AdminState>, path: UidPath) -> Result<Json<Value>, Problem> {
     let uid = read_uid(path)?;
     let arguments = Arguments::new().with(Argument::Uid, uid.as_str());
-    Ok(Json(state.caller.ask("lookup", Some(&uid), arguments).await?))
+    let mut user = state.caller.ask("lookup", Some(&uid), arguments).await?;
+    let (mut held, mut unseated) = (Vec::new(), Vec::new());
+    for mut seat in user["seats"].as_array_mut().map(std::mem::take).unwrap_or_default() {
+        // A node that the directory does not know may well live: the directory may have been lost.
+        let node = state_of(&state, seat["node"].as_str().unwrap_or_default()).await?;
+        let is_dead = matches!(node.as_str(), "dead" | "left");
+        seat[if is_dead { "reason" } else { "node_state" }] = node.into();
+        if is_dead { &mut unseated } else { &mut held }.push(seat);
+    }
+    (user["seats"], user["unseated"]) = (held.into(), unseated.into());
+    Ok(Json(user))
+}
+
+/// What the directory says of a node: live, draining, dead, left or unknown.
+async fn state_of(state: &AdminState, node: &str) -> Result<String, Problem> {
+    let answer = state.caller.ask("node", None, Arguments::new().with(Argument::Node, node)).await?;
+    Ok(answer["state"].as_str().unwrap_or("unknown").to_owned())
 }
 
 /// Ends the sessions of a user, of one class or of all, and voids the tickets.

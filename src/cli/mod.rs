@@ -1,12 +1,13 @@
 //! The command line: reads arguments, runs one subcommand, turns its outcome into an exit code.
 //!
-//! Subcommands other than `serve`, `store`, `scripts` and `test` know nothing but the admin API and the wire; they work against a server
+//! Subcommands other than `serve`, `store`, `migrate`, `scripts` and `test` know nothing but the admin API and the wire; they work against a server
 //! on another machine just as well.
 
 mod api;
 mod client;
 mod config;
 mod kick;
+mod migrate;
 mod nodes;
 mod output;
 mod progress;
@@ -53,7 +54,12 @@ struct Shared {
 
 impl Shared {
     fn load(&self) -> Result<Loaded, Fatal> {
-        Ok(Loaded::from_process(self.config.as_deref())?)
+        self.load_with([])
+    }
+
+    /// The configuration with settings that stand over all others, by the names that the environment has for them.
+    fn load_with(&self, settings: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Fatal> {
+        Ok(Loaded::from_process(self.config.as_deref(), settings)?)
     }
 }
 
@@ -73,6 +79,8 @@ enum Command {
     Nodes(nodes::Nodes),
     /// Look at, check, mend, export or import what the embedded store keeps on disk.
     Store(store::Store),
+    /// Copy a stopped embedded store into an external Redis.
+    Migrate(migrate::Migrate),
     /// Run the tests of scripts.
     Test(test::Test),
     /// Look at, push, activate and roll back versions of scripts.
@@ -114,6 +122,7 @@ fn run(cli: Cli) -> Result<Exit, Fatal> {
         Some(Command::Kick(kick)) => kick.run(&shared),
         Some(Command::Nodes(nodes)) => nodes.run(&shared),
         Some(Command::Store(store)) => store.run(&shared),
+        Some(Command::Migrate(migrate)) => migrate.run(&shared),
         Some(Command::Test(test)) => test.run(&shared),
         Some(Command::Scripts(scripts)) => scripts.run(&shared),
         Some(Command::Config(print)) => print.run(&shared),

@@ -32,13 +32,18 @@ impl Progress {
         match note {
             Note::Started { script, test } => {
                 self.begun += 1;
-                let is_due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE);
-                if self.is_shown && is_due && self.start.elapsed() >= QUIET {
-                    let text = output::printable(&format!("{} tests, {script}: {test}", self.begun));
-                    self.draw(&text.chars().take(CHARS_MAX).collect::<String>());
-                }
+                let begun = self.begun;
+                self.say(|| format!("{begun} tests, {script}: {test}"));
             }
             Note::Finished(..) => self.wipe(),
+        }
+    }
+
+    /// Draws what is being done, where it is time for another look at it.
+    pub fn say(&mut self, text: impl FnOnce() -> String) {
+        let is_due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE);
+        if self.is_shown && is_due && self.start.elapsed() >= QUIET {
+            self.draw(&output::printable(&text()).chars().take(CHARS_MAX).collect::<String>());
         }
     }
 
@@ -47,7 +52,8 @@ impl Progress {
         write(&format!("\r\x1b[K{text}"));
     }
 
-    fn wipe(&mut self) {
+    /// Makes room for what is printed next.
+    pub fn wipe(&mut self) {
         if self.drawn.take().is_some() {
             write("\r\x1b[K");
         }

@@ -72,7 +72,8 @@ impl Store {
     }
 }
 
-fn unreadable(error: LoadError) -> Fatal {
+/// The error that tells why a store on disk cannot be read, and what to do.
+pub fn unreadable(error: LoadError) -> Fatal {
     let hint = match &error {
         LoadError::Damaged { .. } => {
             Some("`oneseat store check --fix` cuts it back to there and keeps the rest beside")

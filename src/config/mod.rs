@@ -8,6 +8,7 @@ mod layer;
 mod problem;
 mod rule;
 mod show;
+mod url;
 mod value;
 
 use std::net::SocketAddr;
@@ -21,13 +22,18 @@ use crate::id::Name;
 pub use layer::{Template, template};
 pub use problem::{ConfigError, Problem};
 pub use rule::MS_MAX;
-pub use value::{Format, Fsync, Level, Policy, RedisUrl, Secret, split_host_port};
+pub use url::RedisUrl;
+pub use value::{Format, Fsync, Level, Partition, Policy, Secret, split_host_port};
 
 /// The file that holds every default, as it is built into the binary.
 pub const TEMPLATE: &str = include_str!("../../config/default.toml");
 
 /// Keys whose value is shown masked, whole or in part.
 pub const SECRETS: [&str; 2] = ["admin.token", "redis.url"];
+
+/// Shards of a Redis Cluster where nothing else is said: many more than it has primaries, so that slots can move in
+/// small steps, and few enough to count all of them with every beat.
+const CLUSTER_SHARDS: u16 = 256;
 
 /// Every setting, checked. The meaning of each stands in `config/default.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -57,9 +63,16 @@ pub struct Node {
     #[serde(deserialize_with = "value::host_port")]
     pub address: String,
     pub capacity: u64,
+    pub weight: u64,
+    /// Empty, or a name.
+    #[serde(deserialize_with = "value::zone")]
+    pub zone: String,
     pub beat_ms: u64,
     pub lease_ms: u64,
     pub verify_ms: u64,
+    pub partition: Partition,
+    /// 0: stop at once.
+    pub drain_ms: u64,
 }
 
 /// The client side: where it listens and how much it holds.
@@ -97,6 +110,7 @@ pub struct Kick {
 #[serde(deny_unknown_fields)]
 pub struct Ticket {
     pub ttl_ms: u64,
+    pub reserve_ms: u64,
 }
 
 /// What a seat is and who gets it.
@@ -132,6 +146,11 @@ pub struct Scripts {
 pub struct Redis {
     pub url: RedisUrl,
     pub timeout_ms: u64,
+    /// 0: as many as the kind of the store asks for.
+    pub shards: u16,
+    pub calls_max: usize,
+    /// Empty: the authorities that the system trusts.
+    pub tls_ca: PathBuf,
 }
 
 /// The folder of this process.
@@ -187,14 +206,18 @@ impl Loaded {
         Ok(Self { config, layers })
     }
 
-    /// As [`Loaded::read`], with the environment of this process.
+    /// As [`Loaded::read`], with the environment of this process and variables that stand over it.
     ///
     /// # Errors
     /// See [`Loaded::read`].
-    pub fn from_process(file: Option<&Path>) -> Result<Self, ConfigError> {
+    pub fn from_process(
+        file: Option<&Path>,
+        more: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
         // A value that is not UTF-8 becomes one with replacement characters, which no setting but a path accepts.
         let text = |part: std::ffi::OsString| part.to_string_lossy().into_owned();
-        Self::read(file, std::env::vars_os().map(|(name, value)| (text(name), text(value))))
+        let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+        Self::read(file, environment.chain(more))
     }
 
     /// The merged settings as a file that can be read again, each with its source behind it; secrets are masked.
@@ -205,6 +228,17 @@ impl Loaded {
     /// The merged settings as `{section: {key: {value, source}}}`; secrets are masked.
     pub fn to_json(&self) -> serde_json::Value {
         show::json(&self.layers)
+    }
+}
+
+impl Redis {
+    /// Shards that users are spread over.
+    pub fn shards(&self) -> u16 {
+        match self.shards {
+            0 if self.url.is_cluster() => CLUSTER_SHARDS,
+            0 => 1,
+            given => given,
+        }
     }
 }
 

@@ -8,8 +8,14 @@ use super::{Config, layer};
 /// Longest time that can be asked for, in milliseconds: a year. Longer ones are typing errors, and in sums with the clock
 /// they would leave what Lua prints exactly.
 pub const MS_MAX: u64 = 31_536_000_000;
+/// Largest weight; more would say nothing that a smaller pair of weights does not.
+const WEIGHT_MAX: u64 = 10_000;
 /// Entries of a trail beyond which it would cost more than the seat itself.
 const TRAIL_MAX: u64 = 100;
+/// The one time that may be none at all.
+const MAY_BE_NONE: &str = "node.drain_ms";
+/// Slots of a Redis Cluster: more shards could not lie apart.
+const SLOTS: u64 = 16_384;
 /// Bytes that precede a body.
 const FRAME_HEADER_BYTES: usize = 4;
 
@@ -26,8 +32,9 @@ fn durations(layers: &Figment) -> Vec<Problem> {
     let template = layer::template();
     let keys = template.iter().flat_map(|(section, keys)| keys.keys().map(move |key| format!("{section}.{key}")));
     keys.filter(|key| key.ends_with("_ms"))
-        .filter(|key| layers.extract_inner::<u64>(key).map_or(true, |ms| !(1..=MS_MAX).contains(&ms)))
-        .map(|key| refuse(layers, &key, format!("allowed are 1 to {MS_MAX} milliseconds")))
+        .map(|key| (u64::from(key != MAY_BE_NONE), key))
+        .filter(|(least, key)| layers.extract_inner::<u64>(key).map_or(true, |ms| !(*least..=MS_MAX).contains(&ms)))
+        .map(|(least, key)| refuse(layers, &key, format!("allowed are {least} to {MS_MAX} milliseconds")))
         .collect()
 }
 
@@ -40,6 +47,9 @@ fn ranges(config: &Config, layers: &Figment) -> Vec<Problem> {
         ("gateway.connections_max", gateway.connections_max as u64, 1, large),
         ("gateway.mailbox_frames_max", gateway.mailbox_frames_max as u64, 4, 65536),
         ("node.capacity", config.node.capacity, 1, large),
+        ("node.weight", config.node.weight, 1, WEIGHT_MAX),
+        ("redis.shards", config.redis.shards.into(), 0, SLOTS),
+        ("redis.calls_max", config.redis.calls_max as u64, 1, 65536),
         ("seat.trail_max", config.seat.trail_max.into(), 0, TRAIL_MAX),
     ];
     bounds
@@ -50,7 +60,7 @@ fn ranges(config: &Config, layers: &Figment) -> Vec<Problem> {
 }
 
 fn combinations(config: &Config, layers: &Figment) -> Vec<Problem> {
-    let Config { node, gateway, heartbeat, admin, .. } = config;
+    let Config { node, gateway, heartbeat, admin, redis, .. } = config;
     let (frame_bytes, open) = (gateway.frame_bytes_max + FRAME_HEADER_BYTES, !admin.listen.ip().is_loopback());
     let same = gateway.listen == admin.listen && gateway.listen.port() != 0;
     let rules = [
@@ -76,6 +86,12 @@ fn combinations(config: &Config, layers: &Figment) -> Vec<Problem> {
             format!("allowed is at least {frame_bytes}, one whole frame of gateway.frame_bytes_max"),
         ),
         (same, "admin.listen", "gateway.listen has the same address and port".to_owned()),
+        (
+            !redis.tls_ca.as_os_str().is_empty() && !redis.url.has_tls(),
+            "redis.tls_ca",
+            "redis.url asks for no TLS: allowed is rediss://, rediss-sentinel:// or rediss-cluster:// with it"
+                .to_owned(),
+        ),
         (config.data.dir.as_os_str().is_empty(), "data.dir", "allowed is the path of a folder".to_owned()),
     ];
     rules.into_iter().filter(|(broken, _, _)| *broken).map(|(_, key, message)| refuse(layers, key, message)).collect()

@@ -5,7 +5,8 @@ use figment::value::Value;
 use serde_json::{Map, json};
 
 use super::layer::DEFAULT_SOURCE;
-use super::value::{MASK, mask_url};
+use super::url::mask_url;
+use super::value::MASK;
 use super::{SECRETS, TEMPLATE};
 
 /// The merged settings as TOML.

@@ -46,87 +46,6 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// Where the shared state lives; a password in it is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RedisUrl(String);
-
-const REDIS_URL: &str =
-    "\"embedded\", redis://[user:password@]host[:port][/db], rediss://... (TLS) or redis+unix:///path/to/socket";
-
-impl RedisUrl {
-    /// Whether the store inside this process is meant.
-    pub fn is_embedded(&self) -> bool {
-        self.0 == "embedded"
-    }
-
-    /// The URL with its password. Callers must not log it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let well_formed = match text.split_once("://") {
-            None => text == "embedded",
-            Some(("redis" | "rediss", rest)) => is_server(rest),
-            Some(("redis+unix", path)) => is_path(path.rsplit_once('@').map_or(path, |(_, path)| path)),
-            Some(_) => false,
-        };
-        well_formed.then(|| Self(text.to_owned()))
-    }
-}
-
-impl fmt::Display for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&mask_url(&self.0))
-    }
-}
-
-impl fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{self}\"")
-    }
-}
-
-impl<'de> Deserialize<'de> for RedisUrl {
-    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        parse(source, Self::read, REDIS_URL)
-    }
-}
-
-/// Absolute, because the working directory of a service is rarely what its operator thinks.
-fn is_path(text: &str) -> bool {
-    text.len() > 1 && text.starts_with('/')
-}
-
-/// `[userinfo@]host[:port][/db]`.
-fn is_server(rest: &str) -> bool {
-    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-    let (authority, db) = place.split_once('/').unwrap_or((place, ""));
-    let (host, port) = match authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-        Some((host, port)) => (host, port),
-        None => authority.find(':').map_or((authority, ""), |colon| authority.split_at(colon)),
-    };
-    let port_fits = port.is_empty() || port.strip_prefix(':').is_some_and(|digits| digits.parse::<u16>().is_ok());
-    let host_fits = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c == '?');
-    host_fits && port_fits && db.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Hides everything between the user and the last `@`, and the whole of a text that is no URL that we know.
-pub fn mask_url(text: &str) -> String {
-    if text == "embedded" {
-        return text.to_owned();
-    }
-    let Some((scheme, rest)) = text.split_once("://") else { return MASK.to_owned() };
-    match rest.rsplit_once('@') {
-        None if RedisUrl::read(text).is_some() => text.to_owned(),
-        None => format!("{scheme}://{MASK}"),
-        Some((login, place)) => match login.split_once(':') {
-            Some((user, _)) => format!("{scheme}://{user}:{MASK}@{place}"),
-            None => format!("{scheme}://{MASK}@{place}"),
-        },
-    }
-}
-
 /// When the append-only file of the embedded store is forced to the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fsync {
@@ -181,6 +100,24 @@ impl<'de> Deserialize<'de> for Policy {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
         let read = |text: &str| [Policy::Takeover, Policy::Deny].into_iter().find(|policy| policy.as_str() == text);
         parse(source, read, "\"takeover\" or \"deny\"")
+    }
+}
+
+/// What becomes of a node's sessions when it is cut off from Redis past its lease.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Partition {
+    Hold,
+    Fence,
+}
+
+impl<'de> Deserialize<'de> for Partition {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        let read = |text: &str| match text {
+            "hold" => Some(Partition::Hold),
+            "fence" => Some(Partition::Fence),
+            _ => None,
+        };
+        parse(source, read, "\"hold\" or \"fence\"")
     }
 }
 
@@ -243,6 +180,12 @@ pub fn name<'de, D: Deserializer<'de>>(source: D) -> Result<Name, D::Error> {
     parse(source, Name::parse, "1 to 64 characters of A-Z a-z 0-9 . _ -")
 }
 
+/// Empty, or the name of a zone.
+pub fn zone<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
+    let read = |text: &str| (text.is_empty() || Name::parse(text).is_some()).then(|| text.to_owned());
+    parse(source, read, "\"\" or 1 to 64 characters of A-Z a-z 0-9 . _ -")
+}
+
 /// Empty, or `host:port` as a client would dial it.
 pub fn host_port<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
     let read = |text: &str| (text.is_empty() || split_host_port(text).is_some()).then(|| text.to_owned());
@@ -270,7 +213,7 @@ pub fn split_host_port(text: &str) -> Option<(&str, u16)> {
 }
 
 /// Reads a text and turns it into a value, or says what is allowed.
-fn parse<'de, D: Deserializer<'de>, T>(
+pub(super) fn parse<'de, D: Deserializer<'de>, T>(
     source: D,
     read: impl Fn(&str) -> Option<T>,
     allowed: &'static str,
@@ -282,47 +225,6 @@ fn parse<'de, D: Deserializer<'de>, T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn urls_of_other_forms_are_refused() {
-        for good in [
-            "embedded",
-            "redis://h",
-            "redis://h:6379",
-            "redis://u:p@h:6379/3",
-            "rediss://:p@[::1]:7",
-            "redis+unix:///run/redis.sock",
-        ] {
-            assert!(RedisUrl::read(good).is_some(), "{good}");
-        }
-        for bad in [
-            "",
-            "embeded",
-            "http://h",
-            "redis://",
-            "redis://h:port",
-            "redis://h:99999",
-            "redis+unix://",
-            "redis://h/x",
-            "redis+unix://run/x",
-        ] {
-            assert!(RedisUrl::read(bad).is_none(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn passwords_are_masked_in_good_and_in_broken_urls() {
-        for (url, shown) in [
-            ("redis://u:hunter2@h:1", "redis://u:***@h:1"),
-            ("redis://:hun@ter2@h:1", "redis://:***@h:1"),
-            ("redis://hunter2@h:1", "redis://***@h:1"),
-            ("reds://u:hunter2", "reds://***"),
-            ("hunter2", "***"),
-            ("redis://h:1", "redis://h:1"),
-        ] {
-            assert_eq!(mask_url(url), shown);
-        }
-    }
 
     #[test]
     fn a_misspelt_level_is_not_taken_for_a_module() {

@@ -2,11 +2,14 @@
 //! monotonic clock here, from before the beat was sent.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::fleet::count::count_sessions;
+use crate::fleet::answer::read;
+use crate::fleet::count::Census;
 use crate::script::{Argument, Arguments, CallError, Caller};
 
 /// Form of the stored data that this binary reads and writes; `lua/register` marks every store with it.
@@ -23,8 +26,21 @@ pub struct Identity {
     pub capacity: u64,
     /// How long one sign of life is good.
     pub lease_ms: u64,
+    /// Share of the newcomers, compared with other nodes of the same capacity.
+    pub weight: u64,
+    /// Where it stands; newcomers who ask for a zone are sent there first.
+    pub zone: String,
     /// Take the name although its lease still runs.
     pub takeover: bool,
+}
+
+/// What a registration gave.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Registration {
+    /// Identity of the store.
+    pub store: String,
+    /// The node is being emptied, over this time.
+    pub drain: Option<Duration>,
 }
 
 /// Why a node cannot register.
@@ -45,8 +61,17 @@ pub enum RegisterError {
 /// How a beat went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Beat {
-    /// The lease runs on. The fleet's script versions have this revision.
-    Renewed { revision: u64 },
+    /// The lease runs on.
+    Renewed {
+        /// Revision of the fleet's script versions.
+        revision: u64,
+        /// The store has forgotten a beat that it had confirmed: it went back to an older copy.
+        has_gone_back: bool,
+        /// The node is to be emptied, over this time.
+        drain: Option<Duration>,
+        /// Nodes whose lease is out and that nobody has marked dead yet.
+        overdue: u64,
+    },
     /// The directory does not know this incarnation: it was taken for dead, or Redis forgot.
     Unknown,
     /// Another process has taken the name.
@@ -66,22 +91,39 @@ struct Answer {
     shards: u64,
     schema: String,
     revision: u64,
+    before: u64,
+    draining: bool,
+    over_ms: u64,
+    overdue: u64,
+}
+
+impl Answer {
+    fn drain(&self) -> Option<Duration> {
+        self.draining.then(|| Duration::from_millis(self.over_ms))
+    }
 }
 
 /// The node's membership.
 pub struct Lease {
     caller: Arc<Caller>,
     identity: Identity,
+    /// The sessions of this node as they were counted last.
+    census: Census,
+    /// Redis' milliseconds of the last sign of life that it confirmed.
+    confirmed_ms: AtomicU64,
 }
 
 impl Lease {
     pub fn new(caller: Arc<Caller>, identity: Identity) -> Self {
-        Self { caller, identity }
+        Self { census: Census::new(&caller), caller, identity, confirmed_ms: AtomicU64::new(0) }
     }
 
-    /// Takes a new incarnation and its first lease. Answers the identity of the store.
-    pub async fn register(&self) -> Result<String, RegisterError> {
+    /// Takes a new incarnation and its first lease.
+    pub async fn register(&self) -> Result<Registration, RegisterError> {
         let arguments = Arguments::new()
+            .with(Argument::Incarnation, self.caller.standing().incarnation().to_string())
+            .with(Argument::Weight, self.identity.weight.to_string())
+            .with(Argument::Zone, self.identity.zone.as_str())
             .with(Argument::Owner, self.identity.owner.as_str())
             .with(Argument::Address, self.identity.address.as_str())
             .with(Argument::Capacity, self.identity.capacity.to_string())
@@ -96,11 +138,12 @@ impl Lease {
             "registered" => {
                 standing.set_incarnation(answer.incarnation);
                 standing.set_lease(answer.now, answer.deadline, sent_ms);
+                self.confirmed_ms.store(answer.now, Ordering::Relaxed);
                 tracing::info!(
                     node = %standing.node(), incarnation = answer.incarnation, store = answer.store,
                     "registered with the directory"
                 );
-                Ok(answer.store)
+                Ok(Registration { drain: answer.drain(), store: answer.store })
             }
             "taken" => Err(RegisterError::Taken { address: answer.address, retry_after_ms: answer.retry_after_ms }),
             "shards" => Err(RegisterError::Shards { shards: answer.shards }),
@@ -109,14 +152,16 @@ impl Lease {
         }
     }
 
-    /// One sign of life, with the exact number of this node's sessions.
-    pub async fn beat(&self) -> Result<Beat, CallError> {
+    /// One sign of life, with the number of this node's sessions (see [`Census`]), and the number of those who came since the last
+    /// one.
+    pub async fn beat(&self, arrivals: u64) -> Result<Beat, CallError> {
+        let sessions = self.census.take(&self.caller, Duration::from_millis(self.identity.lease_ms / 4)).await;
         let standing = self.caller.standing();
         let sent_ms = standing.local_ms();
-        let sessions = count_sessions(&self.caller, standing.node(), standing.incarnation()).await?;
         let trouble = self.caller.trouble();
         let arguments = Arguments::new()
             .with(Argument::Count, sessions.to_string())
+            .with(Argument::Arrivals, arrivals.to_string())
             .with(Argument::Owner, self.identity.owner.as_str())
             .with(Argument::LeaseMs, self.identity.lease_ms.to_string())
             .with(Argument::Revision, self.caller.active().revision().to_string())
@@ -126,7 +171,13 @@ impl Lease {
         Ok(match answer.outcome.as_str() {
             "ok" => {
                 standing.set_lease(answer.now, answer.deadline, sent_ms);
-                Beat::Renewed { revision: answer.revision }
+                let confirmed_ms = self.confirmed_ms.swap(answer.now, Ordering::Relaxed);
+                Beat::Renewed {
+                    revision: answer.revision,
+                    has_gone_back: answer.before < confirmed_ms,
+                    drain: answer.drain(),
+                    overdue: answer.overdue,
+                }
             }
             "superseded" => {
                 standing.drop_lease();
@@ -143,13 +194,8 @@ impl Lease {
         Ok(())
     }
 
+    /// A field that the script left out is empty.
     async fn ask(&self, script: &str, arguments: Arguments<'_>) -> Result<Answer, CallError> {
-        parse(script, self.caller.ask(script, None, arguments).await?)
+        read(script, self.caller.ask(script, None, arguments).await?)
     }
-}
-
-/// Reads what a directory script answered; a field that it left out is empty.
-fn parse(script: &str, value: serde_json::Value) -> Result<Answer, CallError> {
-    serde_json::from_value(value)
-        .map_err(|error| CallError::Script { at: script.to_owned(), message: format!("answers oddly: {error}") })
 }

@@ -1,22 +1,35 @@
-//! The node's heart: beats while it lives, verifies now and then and whenever something may have been missed.
+//! The node's heart: beats while it lives, verifies now and then and whenever something may have been missed, reaps what
+//! dead nodes left, and empties itself when it is told to.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::fleet::lease::{Beat, Lease, RegisterError};
-use crate::fleet::verify::{Findings, verify_all};
-use crate::gateway::Gateway;
+use crate::config::Partition;
+use crate::fleet::drain::empty;
+use crate::fleet::lease::{Beat, Lease, RegisterError, Registration};
+use crate::fleet::reap::{mark_dead, reap_dead};
+use crate::fleet::verify::verify_all;
+use crate::gateway::{Door, Gateway};
+use crate::metric::Metric;
 use crate::readiness::{Condition, Readiness};
+use crate::reason::Reason;
 use crate::script::Caller;
 
-/// How often the node beats and verifies.
+/// Time between two looks whether the lease still runs, for a node that is fenced without it.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How often the node beats and verifies, and what it does when it is cut off.
 #[derive(Clone, Copy, Debug)]
 pub struct Rhythm {
     pub beat: Duration,
     pub verify: Duration,
+    /// How long a place is kept for a client that was sent elsewhere.
+    pub reserve: Duration,
+    /// What becomes of the sessions when the lease has run out.
+    pub partition: Partition,
 }
 
 /// What keeps a registered node a member of the fleet.
@@ -30,67 +43,137 @@ pub struct Member {
     /// Woken when the fleet may run other script versions than this node.
     pub announced: Arc<Notify>,
     pub rhythm: Rhythm,
+    /// What the registration at the start answered.
+    pub registration: Registration,
+}
+
+/// What the tasks of a member tell each other.
+struct Signals {
+    /// A beat is wanted before the next one is due.
+    followed: Notify,
+    /// Some node is overdue.
+    overdue: Notify,
+    /// The time over which this node is to be emptied; none while it is not.
+    drain: watch::Sender<Option<Duration>>,
 }
 
 impl Member {
     /// Runs until another process has taken this node's name, which it answers by returning. Beats never wait for a
     /// verify, which may take longer than a lease.
     pub async fn live(self) {
-        let followed = Notify::new();
+        let drain = watch::Sender::new(self.registration.drain);
+        let signals = Signals { followed: Notify::new(), overdue: Notify::new(), drain };
         tokio::select! {
-            () = self.keep_beating(&followed) => {}
+            () = self.keep_beating(&signals) => {}
             () = self.keep_verified() => {}
-            () = self.keep_following(&followed) => {}
+            () = self.keep_following(&signals.followed) => {}
+            () = self.keep_reaping(&signals.overdue) => {}
+            () = self.keep_drained(signals.drain.subscribe()) => {}
+            () = self.keep_fenced() => {}
         }
     }
 
-    /// `followed` asks for a beat before the next one is due.
-    async fn keep_beating(&self, followed: &Notify) {
-        let mut beats = interval(self.rhythm.beat);
-        let mut rounds = interval(self.rhythm.verify);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        rounds.tick().await;
-        let mut was_away = false;
+    async fn keep_beating(&self, signals: &Signals) {
+        let mut beats = rhythm(self.rhythm.beat);
+        let (mut was_away, mut arrivals) = (false, 0);
+        let mut store = self.registration.store.clone();
         loop {
             tokio::select! {
                 _ = beats.tick() => {},
-                _ = rounds.tick() => self.resync.notify_one(),
-                () = followed.notified() => {},
+                () = signals.followed.notified() => {},
             }
-            let beat = self.beat().await;
+            arrivals += self.gateway.take_arrivals();
+            let beat = self.beat(arrivals, &mut store, signals).await;
             self.readiness.set(Condition::Redis, beat.is_some());
-            self.readiness.set(Condition::Node, self.caller.standing().has_lease());
+            self.tell_whether_known();
             match beat {
                 Some(Beat::Superseded) => {
                     tracing::error!("another process has taken the name of this node, which stops");
                     return;
                 }
-                Some(Beat::Unknown) => {
-                    self.resync.notify_one();
-                    self.announced.notify_one();
+                Some(_) if std::mem::take(&mut was_away) => self.resync.notify_one(),
+                Some(_) => {}
+                None => {
+                    was_away = true;
+                    continue;
                 }
-                Some(Beat::Renewed { revision }) => {
-                    if was_away {
-                        self.resync.notify_one();
-                    }
-                    if revision != self.caller.active().revision() {
-                        self.announced.notify_one();
-                    }
-                }
-                None => {}
             }
-            was_away = beat.is_none();
+            arrivals = 0;
         }
     }
 
-    /// Verifies whenever something may have been missed, and again until a round came to its end.
-    async fn keep_verified(&self) {
-        loop {
-            self.resync.notified().await;
-            while !self.verify().await {
-                tokio::time::sleep(self.rhythm.beat).await;
+    /// Beats once, and acts on the answer. `None`: there was no answer.
+    async fn beat(&self, arrivals: u64, store: &mut String, signals: &Signals) -> Option<Beat> {
+        let answer = self.lease.beat(arrivals).await;
+        let beat = answer.inspect_err(|error| tracing::warn!(%error, "a beat failed")).ok()?;
+        match &beat {
+            Beat::Renewed { revision, has_gone_back, drain, overdue } => {
+                if *has_gone_back {
+                    tracing::warn!("redis has gone back to an older copy; what it lost is put back");
+                    self.resync.notify_one();
+                }
+                if *revision != self.caller.active().revision() {
+                    self.announced.notify_one();
+                }
+                if *overdue > 0 {
+                    signals.overdue.notify_one();
+                }
+                set_drain(&signals.drain, *drain);
+                Some(beat)
             }
+            Beat::Superseded => Some(beat),
+            Beat::Unknown => self.register_anew(store, signals).await,
+        }
+    }
+
+    fn tell_whether_known(&self) {
+        let is_known = self.caller.standing().has_lease() && !self.gateway.is_suspended();
+        self.readiness.set(Condition::Node, is_known);
+    }
+
+    /// The directory does not know this incarnation: it was taken for dead, or Redis forgot. Nobody new is seated until
+    /// its sessions have been held against the seats.
+    async fn register_anew(&self, store: &mut String, signals: &Signals) -> Option<Beat> {
+        self.gateway.suspend();
+        self.tell_whether_known();
+        let outcome = self.lease.register().await;
+        match outcome {
+            Ok(registration) => {
+                Metric::Registrations.counter_of("anew").increment(1);
+                if registration.store != *store {
+                    tracing::warn!(before = %store, now = registration.store, "this is another store, or one that lost everything");
+                    *store = registration.store;
+                }
+                set_drain(&signals.drain, registration.drain);
+                self.resync.notify_one();
+                self.announced.notify_one();
+                Some(Beat::Unknown)
+            }
+            Err(RegisterError::Taken { .. }) => Some(Beat::Superseded),
+            Err(error) => {
+                tracing::warn!(%error, "registering anew failed");
+                None
+            }
+        }
+    }
+
+    /// Verifies now and then, at its ease, and at once whenever something may have been missed; again until a round came
+    /// to its end.
+    async fn keep_verified(&self) {
+        let mut rounds = rhythm(self.rhythm.verify);
+        rounds.tick().await;
+        loop {
+            let mut over = tokio::select! {
+                _ = rounds.tick() => self.rhythm.verify / 2,
+                () = self.resync.notified() => Duration::ZERO,
+            };
+            let mut suspensions = self.gateway.suspensions();
+            while !self.verify(over).await {
+                tokio::time::sleep(self.rhythm.beat).await;
+                (over, suspensions) = (Duration::ZERO, self.gateway.suspensions());
+            }
+            self.gateway.resume(suspensions);
+            self.tell_whether_known();
         }
     }
 
@@ -104,6 +187,75 @@ impl Member {
             self.announced.notified().await;
             while !self.follow(followed).await {
                 tokio::time::sleep(self.rhythm.beat).await;
+            }
+        }
+    }
+
+    /// Looks for what dead nodes left, now and then, and at once where this node is the one that marked somebody: not all
+    /// nodes of a fleet need to. A store that is away is asked again at the next occasion.
+    async fn keep_reaping(&self, overdue: &Notify) {
+        let mut rounds = rhythm(self.rhythm.verify);
+        loop {
+            let has_work = tokio::select! {
+                _ = rounds.tick() => Ok(true),
+                () = overdue.notified() => mark_dead(&self.caller).await,
+            };
+            let outcome = match has_work {
+                Ok(true) => reap_dead(&self.caller).await,
+                Ok(false) => Ok(0),
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(0) => {}
+                Ok(reaped) => tracing::warn!(reaped, "the sessions of dead nodes were removed"),
+                Err(error) => tracing::warn!(%error, "the rosters could not be searched for dead nodes"),
+            }
+        }
+    }
+
+    /// Empties the node while the directory says so. An operator who changes their mind ends it at the next step.
+    async fn keep_drained(&self, mut drain: watch::Receiver<Option<Duration>>) {
+        loop {
+            let over = *drain.borrow_and_update();
+            match over {
+                Some(over) => {
+                    tokio::select! {
+                        () = self.stay_empty(over) => {}
+                        _ = drain.changed() => continue,
+                    }
+                }
+                None => self.gateway.set_door(Door::Open),
+            }
+            if drain.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Logins that were under way when the door was shut may still be seated.
+    async fn stay_empty(&self, over: Duration) {
+        loop {
+            empty(&self.caller, &self.gateway, over, self.rhythm.reserve).await;
+            while self.gateway.session_count() == 0 {
+                tokio::time::sleep(self.rhythm.beat).await;
+            }
+        }
+    }
+
+    /// Under `fence` nobody is served past the end of the lease, judged by this node's own clock: a newer session of the
+    /// same user may be served elsewhere from then on.
+    async fn keep_fenced(&self) {
+        if self.rhythm.partition == Partition::Hold {
+            return std::future::pending().await;
+        }
+        let mut looks = rhythm(LOOK_EVERY.min(self.rhythm.beat));
+        loop {
+            looks.tick().await;
+            if !self.caller.standing().has_lease() {
+                let closed = self.gateway.close_sessions(Reason::Fenced);
+                if closed > 0 {
+                    tracing::error!(closed, "the lease ran out: all sessions are closed");
+                }
             }
         }
     }
@@ -129,32 +281,16 @@ impl Member {
         outcome.is_ok()
     }
 
-    /// Beats once; a node that the directory does not know any more registers anew. `None`: there was no answer.
-    async fn beat(&self) -> Option<Beat> {
-        let beat = self.lease.beat().await.inspect_err(|error| tracing::warn!(%error, "a beat failed")).ok()?;
-        if beat != Beat::Unknown {
-            return Some(beat);
-        }
-        match self.lease.register().await {
-            Ok(_) => Some(Beat::Unknown),
-            Err(RegisterError::Taken { .. }) => Some(Beat::Superseded),
-            Err(error) => {
-                tracing::warn!(%error, "registering anew failed");
-                None
-            }
-        }
-    }
-
     /// Whether the round came to its end.
-    async fn verify(&self) -> bool {
-        match verify_all(&self.caller, &self.gateway).await {
-            Ok(Findings { verified, repaired: 0, closed: 0, strays: 0, open: 0 }) => {
-                tracing::debug!(verified, "sessions and seats agree");
-                true
+    async fn verify(&self, over: Duration) -> bool {
+        match verify_all(&self.caller, &self.gateway, over, &self.resync).await {
+            Ok(findings) if findings.is_clean() => {
+                tracing::debug!(verified = findings.verified, "sessions and seats agree");
+                findings.is_whole()
             }
-            Ok(Findings { verified, repaired, closed, strays, open }) => {
-                tracing::warn!(verified, repaired, closed, strays, open, "sessions and seats differed and were mended");
-                open == 0
+            Ok(findings) => {
+                tracing::warn!(?findings, "sessions and seats differed and were mended");
+                findings.is_whole()
             }
             Err(error) => {
                 tracing::warn!(%error, "verifying failed and is tried again");
@@ -162,4 +298,14 @@ impl Member {
             }
         }
     }
+}
+
+fn rhythm(period: Duration) -> Interval {
+    let mut rhythm = interval(period);
+    rhythm.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    rhythm
+}
+
+fn set_drain(sender: &watch::Sender<Option<Duration>>, drain: Option<Duration>) {
+    sender.send_if_modified(|current| std::mem::replace(current, drain) != drain);
 }

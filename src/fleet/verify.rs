@@ -4,20 +4,30 @@
 //! entry of this node whose session is not here when its page has arrived is logged out. A session is in the local map
 //! before its login is sent, so this can never hit a login in flight.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use futures_util::stream;
 use serde::Deserialize;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
+use crate::fleet::answer::read;
 use crate::gateway::Gateway;
 use crate::id::{Sid, Uid};
+use crate::metric::Metric;
 use crate::script::caller::answer;
 use crate::script::{Argument, Arguments, CallError, Caller, Effect, Shard};
 use crate::session::SessionRecord;
 
 /// Entries of one roster page.
 const PAGE_MAX: usize = 500;
-/// Calls in flight at once: a slice of the whole, so that logins find their way in between.
+/// Calls in flight at once, so that logins find their way in between.
 const CALLS_MAX: usize = 64;
+/// Sessions that are verified before a round that has time pauses.
+const SLICE: usize = 512;
+/// Rosters that are looked through at once.
+const SHARDS_MAX: usize = 16;
 
 /// What one round found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -32,28 +42,68 @@ pub struct Findings {
     pub strays: usize,
     /// Sessions that had no answer, or none that could still be given; the round has to be run again.
     pub open: usize,
+    /// Sessions whose script failed, as it would again.
+    pub failed: usize,
+    /// A new round was asked for before this one came to its end.
+    pub is_cut: bool,
 }
 
-/// One round over all sessions and all shards.
-pub async fn verify_all(caller: &Caller, gateway: &Gateway) -> Result<Findings, CallError> {
-    let sessions = gateway.sessions();
-    let mut findings = Findings { verified: sessions.len(), ..Findings::default() };
-    let calls = sessions.into_iter().map(|session| verify_one(caller, gateway, session));
-    let outcomes: Vec<_> = stream::iter(calls).buffer_unordered(CALLS_MAX).collect().await;
-    for outcome in outcomes {
-        match outcome.as_deref() {
-            Ok("fine") => {}
-            Ok("repaired") => findings.repaired += 1,
-            Ok("closed") => findings.closed += 1,
-            Ok(_) => findings.open += 1,
-            Err(error) => {
-                tracing::warn!(%error, "a session could not be verified");
-                findings.open += 1;
-            }
+impl Findings {
+    /// Whether every session was held against its seat.
+    pub fn is_whole(&self) -> bool {
+        self.open == 0 && !self.is_cut
+    }
+
+    /// Whether sessions and seats agreed before.
+    pub fn is_clean(&self) -> bool {
+        Findings { verified: self.verified, is_cut: self.is_cut, ..Findings::default() } == *self
+    }
+
+    fn note(&mut self, outcome: Result<String, CallError>) {
+        let (slot, label) = match outcome.as_deref() {
+            Ok("fine") => return Metric::Verified.counter_of("fine").increment(1),
+            Ok("repaired") => (&mut self.repaired, "repaired"),
+            Ok("closed") => (&mut self.closed, "closed"),
+            Ok(_) => (&mut self.open, "open"),
+            Err(error) if error.retry_after_ms().is_some() => (&mut self.open, "open"),
+            Err(_) => (&mut self.failed, "failed"),
+        };
+        *slot += 1;
+        Metric::Verified.counter_of(label).increment(1);
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "a session could not be verified");
         }
     }
-    for shard in caller.shards() {
-        findings.strays += remove_strays(caller, gateway, shard).await?;
+}
+
+/// One round over all sessions and all shards. It takes its time where `over` gives it some, so that logins find their
+/// way in between, until `hurry` asks for a new round.
+pub async fn verify_all(
+    caller: &Caller,
+    gateway: &Gateway,
+    over: Duration,
+    hurry: &Notify,
+) -> Result<Findings, CallError> {
+    let sessions = gateway.sessions();
+    let mut findings = Findings { verified: sessions.len(), ..Findings::default() };
+    let slices = u32::try_from(sessions.len().div_ceil(SLICE)).unwrap_or(u32::MAX);
+    let pause = over.checked_div(slices).unwrap_or_default();
+    let mut is_urgent = over.is_zero();
+    for slice in sessions.chunks(SLICE) {
+        let calls = slice.iter().cloned().map(|session| verify_one(caller, gateway, session));
+        let outcomes: Vec<_> = stream::iter(calls).buffer_unordered(CALLS_MAX).collect().await;
+        outcomes.into_iter().for_each(|outcome| findings.note(outcome));
+        is_urgent = is_urgent || timeout(pause, hurry.notified()).await.is_ok();
+        if is_urgent && !over.is_zero() {
+            // Those that were looked at first may be the ones that something happened to: a new round begins.
+            hurry.notify_one();
+            return Ok(Findings { is_cut: true, ..findings });
+        }
+    }
+    let strays = caller.shards().map(|shard| remove_strays(caller, gateway, shard));
+    let strays: Vec<_> = stream::iter(strays).buffer_unordered(SHARDS_MAX).collect().await;
+    for count in strays {
+        findings.strays += count?;
     }
     Ok(findings)
 }
@@ -75,6 +125,10 @@ async fn verify_one(caller: &Caller, gateway: &Gateway, session: SessionRecord) 
     }
     if outcome != "fine" {
         tracing::info!(uid = %session.seat.uid, sid = %session.sid, outcome, "a session and its seat differed");
+    }
+    if outcome == "closed" && gateway.is_here(session.sid) {
+        // Its kick was lost, and is told only now.
+        Metric::Kicks.counter_of("repaired").increment(1);
     }
     gateway.apply(effects);
     Ok(outcome)
@@ -101,8 +155,14 @@ async fn remove_strays(caller: &Caller, gateway: &Gateway, shard: Shard) -> Resu
         let absent = page.entries.into_iter().filter(|entry| !is_here(gateway, entry));
         let calls = absent.map(|entry| logout(caller, entry));
         let outcomes: Vec<_> = stream::iter(calls).buffer_unordered(CALLS_MAX).collect().await;
-        strays += outcomes.len();
-        outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
+        for outcome in outcomes {
+            match outcome {
+                Ok(()) => strays += 1,
+                Err(error) if error.retry_after_ms().is_some() => return Err(error),
+                // One damaged seat must not keep the node from the rest of its round.
+                Err(error) => tracing::error!(%error, "a roster entry without a session cannot be removed"),
+            }
+        }
         if page.cursor.is_empty() {
             return Ok(strays);
         }
@@ -113,8 +173,7 @@ async fn remove_strays(caller: &Caller, gateway: &Gateway, shard: Shard) -> Resu
 async fn roster_page(caller: &Caller, shard: Shard, cursor: String) -> Result<Page, CallError> {
     let arguments = Arguments::new().with(Argument::Cursor, cursor).with(Argument::PageMax, PAGE_MAX.to_string());
     let effects = caller.run_on("sessions", shard, None, arguments).await?.effects;
-    serde_json::from_value(answer("sessions", &effects)?)
-        .map_err(|error| CallError::Script { at: "sessions".to_owned(), message: format!("answers oddly: {error}") })
+    read("sessions", answer("sessions", &effects)?)
 }
 
 fn is_here(gateway: &Gateway, entry: &Entry) -> bool {

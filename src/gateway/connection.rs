@@ -129,10 +129,16 @@ impl Connection {
     async fn ask(&mut self, request: LoginRequest) -> Answer {
         let Self { gateway, handle, link } = self;
         let host = Host { gateway, handle };
-        // The logins that wait for a permit are small; those in flight are not, and the store's time is bounded.
+        // The logins that wait for their turn are small; those in flight are not. Where the store is away nobody waits.
         let mut asking = pin!(async {
-            let _permit = gateway.logins.acquire().await;
-            Box::pin(login::ask(host, request)).await
+            let turn = match gateway.caller.is_connected() {
+                true => gateway.gate.enter().await.map(Some),
+                false => Ok(None),
+            };
+            match turn {
+                Ok(_turn) => Box::pin(login::ask(host, request)).await,
+                Err(busy) => login::refuse(host, &request.uid, busy),
+            }
         });
         poll_fn(|context| {
             // A broken connection shows at the next turn; the answer has to be carried out in any case.
@@ -158,6 +164,7 @@ impl Drop for Connection {
         self.handle.leave();
         self.gateway.end(&self.handle);
         self.gateway.map.remove(self.handle.sid());
+        self.gateway.forget_kick(self.handle.sid());
         self.gateway.meter.connections.decrement(1);
         if self.gateway.stopping.get().is_some() && self.gateway.map.connection_count() == 0 {
             self.gateway.emptied.notify_waiters();

@@ -1,8 +1,10 @@
 //! One login: asks the script, has its effects carried out, and sees to it that no outcome leaves a ghost.
 
+use super::gate::Busy;
 use super::link::Host;
 use super::router::Asking;
 use crate::digest::TokenDigest;
+use crate::fault::{self, Point};
 use crate::id::Uid;
 use crate::metric::Metric;
 use crate::reason::Reason;
@@ -10,9 +12,6 @@ use crate::script::{Argument, Arguments, CallError};
 use crate::session::Ending;
 use crate::wire::body::{goodbye, refusal, try_again};
 use crate::wire::{LoginRequest, ReplyCode, message};
-
-/// Logins in flight at once: enough to keep the store busy, few enough for it to answer well within its time.
-pub(super) const IN_FLIGHT_MAX: usize = 1_024;
 
 /// What a login came to.
 #[derive(Debug)]
@@ -32,6 +31,11 @@ pub(super) async fn ask(host: Host<'_>, request: LoginRequest) -> Answer {
     let LoginRequest { uid, token } = request;
     let digest = TokenDigest::of(&token);
     drop(token);
+    if let Some(frame) = host.gateway.entrance.refusal() {
+        host.gateway.push(host.handle, frame);
+        Metric::Logins.counter_of("elsewhere").increment(1);
+        return Answer::Unanswered;
+    }
     if !host.handle.begin_login() {
         return Answer::Unanswered;
     }
@@ -41,15 +45,26 @@ pub(super) async fn ask(host: Host<'_>, request: LoginRequest) -> Answer {
         .with(Argument::Address, host.handle.peer().to_string())
         .with(Argument::TokenDigest, digest.to_string());
     let mut asking = Asking::new(host, digest);
+    fault::pass(Point::BeforeScript);
     let outcome = asking.run("login", &uid, arguments).await;
     answer_client(host, &asking, &uid, &outcome);
     let was_seated = host.handle.uid().is_some();
     let dropped = host.handle.end_login(host.gateway.options.bounds);
     Metric::MailboxDrops.counter().increment(dropped as u64);
+    fault::pass(Point::BeforeWrite);
     if !was_seated && may_have_run(&outcome) {
         finish_for_good(host, uid.clone());
     }
     conclude(host, &uid, &asking, &outcome)
+}
+
+/// Answers a login that the store is not asked for, because too many wait for their turn.
+pub(super) fn refuse(host: Host<'_>, uid: &Uid, busy: Busy) -> Answer {
+    let retry_after_ms = u64::try_from(busy.retry_after.as_millis()).unwrap_or(u64::MAX);
+    Metric::Logins.counter_of("busy").increment(1);
+    tracing::debug!(%uid, sid = %host.handle.sid(), retry_after_ms, "a login was refused: too many wait");
+    host.gateway.push(host.handle, try_again(message::LOGIN_REPLY, retry_after_ms));
+    Answer::Unanswered
 }
 
 /// Whether the store may have given a seat that nobody here knows of: no answer came, or one that cannot be read, or

@@ -7,6 +7,8 @@
 //! `login` asks the script, `router` carries out its effects, `session` serves the session, `parting` ends it.
 
 mod connection;
+mod door;
+pub mod gate;
 mod link;
 mod listener;
 mod login;
@@ -17,6 +19,7 @@ mod session;
 mod visitor;
 mod watch;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -26,12 +29,17 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::id::{Name, Rank, Sid};
+use crate::metric::Metric;
 use crate::reason::Reason;
 use crate::script::Caller;
 use crate::session::{Bounds, EndingQueue, Handle, Map, Patience, SessionRecord, Wheel};
 use crate::wire::body::goodbye;
 
+use door::Entrance;
+use gate::Gate;
 use meter::Meter;
+
+pub use door::Door;
 
 /// The settings that the gateway needs, in the form in which it needs them.
 #[derive(Clone, Copy, Debug)]
@@ -70,13 +78,19 @@ pub struct Gateway {
     class: Name,
     /// What the gateway's clock counts from.
     started: Instant,
+    /// Whether newcomers are let in.
+    entrance: Entrance,
+    /// Sessions that came since somebody asked last.
+    arrivals: AtomicU64,
+    /// Redis' milliseconds at which the script ran that displaced a session, until its connection has ended.
+    kicked_at: papaya::HashMap<Sid, u64>,
     /// Set when all are told to go; whoever comes in at that moment is told the same.
     stopping: OnceLock<Reason>,
     /// Woken when the last connection is gone.
     emptied: Notify,
-    /// Logins that may be in flight. Those over it wait here, in turn: in a storm the store answers each in time, where
-    /// all at once would time out together.
-    logins: Semaphore,
+    /// Bounds the script calls for clients: in a storm the store answers each in time, where all at once would time out
+    /// together.
+    gate: Gate,
     /// Connections that are being told that there are too many.
     refusals: Arc<Semaphore>,
 }
@@ -93,9 +107,12 @@ impl Gateway {
             meter: Meter::new(),
             class: config.seat.class.clone(),
             started: Instant::now(),
+            entrance: Entrance::default(),
+            arrivals: AtomicU64::new(0),
+            kicked_at: papaya::HashMap::new(),
             stopping: OnceLock::new(),
             emptied: Notify::new(),
-            logins: Semaphore::new(login::IN_FLIGHT_MAX),
+            gate: Gate::new(config.redis.calls_max),
             refusals: Arc::new(Semaphore::new(listener::REFUSALS_MAX)),
         })
     }
@@ -161,14 +178,37 @@ impl Gateway {
         }
     }
 
+    /// Where everybody waits who asks the store for a client.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
     /// Seats that are held here.
     pub fn session_count(&self) -> usize {
         self.map.seat_count()
     }
 
+    /// Sessions that came since this was asked last.
+    pub fn take_arrivals(&self) -> u64 {
+        self.arrivals.swap(0, Ordering::Relaxed)
+    }
+
     /// Connections, logged in or not.
     pub fn connection_count(&self) -> usize {
         self.map.connection_count()
+    }
+
+    /// A displaced session's connection has ended: how long that took since the script of its taker ran, by Redis' clock.
+    fn measure_kick(&self, sid: Sid) {
+        if let Some(at_ms) = self.kicked_at.pin().remove(&sid) {
+            let took_ms = self.caller.standing().redis_ms().saturating_sub(*at_ms);
+            Metric::KickSeconds.histogram().record(Duration::from_millis(took_ms));
+        }
+    }
+
+    /// A connection is gone, whether or not its kick was measured.
+    fn forget_kick(&self, sid: Sid) {
+        self.kicked_at.pin().remove(&sid);
     }
 
     /// Milliseconds since the gateway was made.

@@ -4,19 +4,21 @@
 //! arrive in either order, the higher rank stays.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
 use super::Gateway;
 use super::link::Host;
 use crate::digest::TokenDigest;
+use crate::fault::{self, Point};
 use crate::id::{Rank, Seat, Sid, Uid};
 use crate::metric::Metric;
 use crate::reason::Reason;
 use crate::script::{Arguments, CallError, Effect};
 use crate::session::{Bound, Ending, Handle, Kicked, Pushed};
 use crate::wire::body::{goodbye, refusal};
-use crate::wire::message::{parse_code, parse_script};
+use crate::wire::message::{parse_code, parse_decision};
 use crate::wire::{ReplyCode, encode};
 
 /// Scripts that may call each other for one request.
@@ -60,6 +62,7 @@ impl<'a> Asking<'a> {
     pub async fn run(&mut self, script: &str, uid: &Uid, arguments: Arguments<'_>) -> Result<(), CallError> {
         let caller = &self.host.gateway.caller;
         let verdict = caller.run(script, Some(uid), arguments).await?;
+        fault::pass(Point::AfterScript);
         self.decided_by = Some(verdict.script.label());
         let mut todo = VecDeque::from(verdict.effects);
         let (mut calls, mut outcome) = (1, Ok(()));
@@ -86,16 +89,24 @@ impl<'a> Asking<'a> {
                 let frame = gateway.frame(id, &body);
                 self.replied = Some(frame.as_ref().map_or(ReplyCode::Internal, |_| parse_code(&body)));
                 gateway.push(handle, frame.unwrap_or_else(|| refusal(id, ReplyCode::Internal, None)));
+                fault::pass(Point::AfterReply);
             }
-            Effect::Bind { seat, rank } => self.bind(seat, rank),
+            Effect::Bind { seat, rank } => {
+                self.bind(seat, rank);
+                fault::pass(Point::AfterBind);
+            }
             Effect::Close { reason } => {
                 handle.close(reason, goodbye(reason));
             }
             Effect::Kick { sid, reason, id, body } => {
-                if reason == Reason::Displaced && sid != handle.sid() {
-                    Metric::Takeovers.counter().increment(1);
+                if sid != handle.sid() {
+                    Metric::Kicks.counter_of("sent").increment(1);
+                    if reason == Reason::Displaced {
+                        Metric::Takeovers.counter().increment(1);
+                    }
                 }
                 gateway.kick(sid, reason, id, &body);
+                fault::pass(Point::AfterKick);
             }
             Effect::Deliver { sid, id, body } => gateway.deliver(sid, id, &body),
             Effect::Call { script, uid, arguments } => return Some((script, uid, arguments)),
@@ -112,6 +123,7 @@ impl<'a> Asking<'a> {
         let before = handle.seat(seat.clone(), rank, self.digest, gateway.now_ms());
         if before.is_none() {
             gateway.meter.sessions.increment(1);
+            gateway.arrivals.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(former) = before.filter(|former| *former != seat) {
             gateway.map.vacate(&former, sid);
@@ -179,12 +191,17 @@ impl Gateway {
     fn kick(&self, sid: Sid, reason: Reason, id: u16, body: &[u8]) {
         let Some(handle) = self.map.get(sid) else { return };
         let frame = self.frame(id, body).unwrap_or_else(|| goodbye(reason));
-        let script = parse_script(body).unwrap_or_default();
+        let decision = parse_decision(body);
         match handle.kick(reason, frame) {
-            Kicked::Queued => tracing::info!(%sid, %reason, script, "a session was kicked"),
-            Kicked::Parked => tracing::info!(%sid, %reason, script, "a session was kicked while it logs in"),
-            Kicked::Again => {}
-            Kicked::Late => Metric::Kicks.counter_of("late").increment(1),
+            Kicked::Queued => tracing::info!(%sid, %reason, script = decision.script, "a session was kicked"),
+            Kicked::Parked => {
+                tracing::info!(%sid, %reason, script = decision.script, "a session was kicked while it logs in")
+            }
+            Kicked::Again => return,
+            Kicked::Late => return Metric::Kicks.counter_of("late").increment(1),
+        }
+        if decision.at > 0 {
+            self.kicked_at.pin().insert(sid, decision.at);
         }
     }
 

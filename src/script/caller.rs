@@ -1,5 +1,5 @@
-//! Runs scripts on Redis: EVALSHA, one reload where Redis has forgotten the script, and a definite answer to the
-//! question that matters after a failure: surely not run, or perhaps run.
+//! Runs scripts on Redis: EVALSHA, the text where Redis has forgotten the script, another try where that does no harm, and
+//! a definite answer to the question that matters after a failure: surely not run, or perhaps run.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,8 +7,6 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use fred::clients::Client;
-use fred::error::{Error, ErrorKind};
-use fred::interfaces::{ClientLike, LuaInterface};
 use fred::types::Value;
 use serde::Deserialize;
 use serde_json::json;
@@ -21,32 +19,20 @@ use crate::script::active::ActiveSet;
 use crate::script::argument::Arguments;
 use crate::script::catalogue::{Catalogue, Script};
 use crate::script::effect::{Effect, EffectError, Item, decode_reply};
+use crate::script::failure::Failure;
+use crate::script::header::Mode;
 use crate::script::key::Shard;
-use crate::script::link::LinkState;
-use crate::script::rescue::Rescue;
+use crate::script::link::{Call, Link};
+use crate::script::redis::MARGIN;
 use crate::script::standing::Standing;
 
 /// Milliseconds that a client is asked to wait before it tries again while Redis does not answer.
 const RETRY_AFTER_MS: u64 = 1_000;
-/// First words of errors with which Redis says that it did not run the script, or refused its first write. A script
-/// that it forgot again right after it was loaded is among them.
-const NOT_RUN: [&str; 11] = [
-    "MISCONF",
-    "LOADING",
-    "READONLY",
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "TRYAGAIN",
-    "BUSY",
-    "NOREPLICAS",
-    "NOSCRIPT",
-    "OOM",
-    NO_ROUTE,
-];
-/// The client's own words, of kind `Unknown` like most errors of Redis, for a call that it had no connection for.
-const NO_ROUTE: &str = "Failed to route command";
-/// As before, for a call that it may have written in part.
-const NOT_ANSWERED: [&str; 2] = ["Too many failed write attempts", "Missing expected connection"];
+/// Scripts that write and may yet be run twice with the same arguments: the second run finds what the first has done.
+const IDEMPOTENT: [&str; 4] = ["login", "logout", "expire", "verify"];
+/// Pause before a call is made again, doubled each time, and its bound.
+const PAUSE_FIRST: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_millis(400);
 
 /// Why a call gave no effects.
 #[derive(Debug, ThisError)]
@@ -91,9 +77,7 @@ pub struct Verdict {
 
 /// Runs the active scripts on one Redis.
 pub struct Caller {
-    client: Client,
-    link: Arc<LinkState>,
-    rescue: Option<Arc<Rescue>>,
+    link: Link,
     /// The scripts that came with the binary, or with the folder of `scripts.dir`.
     catalogue: Catalogue,
     /// The versions that run.
@@ -110,16 +94,16 @@ pub struct Caller {
 impl Caller {
     /// `client` is connected already; `budget` is how long a call may take.
     pub fn new(client: Client, catalogue: Catalogue, standing: Arc<Standing>, shards: u16, budget: Duration) -> Self {
-        let link = LinkState::watch(&client, budget);
+        let link = Link::new(client, budget);
         let active = ArcSwap::from_pointee(ActiveSet::of_catalogue(&catalogue));
         let trouble = ArcSwapOption::empty();
-        Self { client, link, rescue: None, catalogue, active, trouble, is_local: false, standing, shards, budget }
+        Self { link, catalogue, active, trouble, is_local: false, standing, shards, budget }
     }
 
     /// Has scripts killed that do not end, over a second connection to the same Redis.
     #[must_use]
     pub fn with_rescue(mut self, client: Client) -> Self {
-        self.rescue = Some(Rescue::new(client));
+        self.link.set_rescue(client);
         self
     }
 
@@ -186,14 +170,12 @@ impl Caller {
 
     /// Whether a connection to Redis stands at this moment.
     pub fn is_connected(&self) -> bool {
-        self.client.is_connected() && self.link.is_up()
+        self.link.is_up()
     }
 
     /// Ends the connection in order, for the end of the process.
     pub async fn quit(&self) {
-        if let Err(error) = self.client.quit().await {
-            tracing::debug!(%error, "the connection to redis did not end in order");
-        }
+        self.link.quit().await;
     }
 
     /// Identity, lease and settings that every call carries.
@@ -246,37 +228,72 @@ impl Caller {
             .argv(&arguments)
             .map_err(|error| CallError::Arguments { script: script.label(), message: error.to_string() })?;
         let started = Instant::now();
-        let outcome = self.evalsha(&script, keys, argv).await.and_then(|value| {
+        let outcome = self.call(&script, &keys, &argv).await.and_then(|value| {
             decode_reply(item(value)).map_err(|source| CallError::Effects { script: script.label(), source })
         });
         count(&script, &outcome, started.elapsed());
         Ok(Verdict { effects: outcome?, script })
     }
 
-    /// NOSCRIPT means that nothing ran, so the script is loaded and the call made again, exactly once.
-    async fn evalsha(&self, script: &Script, keys: Vec<String>, argv: Vec<String>) -> Result<Value, CallError> {
-        let call = self.client.evalsha(script.sha1(), keys.clone(), argv.clone());
-        let first = match &self.rescue {
-            Some(rescue) => impatient(call, self.budget / 2, || rescue.clone().kill(script.label())).await,
-            None => call.await,
-        };
-        match first {
-            Err(error) if error.details().starts_with("NOSCRIPT") => {
-                tracing::info!(script = %script.label(), "redis has forgotten a script, loading it again");
-                self.load(script).await?;
-                self.client.evalsha(script.sha1(), keys, argv).await.map_err(|error| explain(script, &error))
+    /// Makes a call, and makes it again as long as that may help, does no harm and its budget lasts. The arguments stay the
+    /// same, so that no run of it counts later than the first could have.
+    async fn call(&self, script: &Script, keys: &[String], argv: &[String]) -> Result<Value, CallError> {
+        let (end, mut pause) = (Instant::now() + self.budget, PAUSE_FIRST);
+        let mut may_have_run = false;
+        loop {
+            let failure = match self.attempt(script, keys, argv, end).await {
+                Ok(value) => return Ok(value),
+                Err(failure) => failure,
+            };
+            may_have_run |= matches!(failure, Failure::Lost(_));
+            let is_up = failure.may_repeat(is_repeatable(script)) && self.is_up_again(pause, end).await;
+            if !is_up {
+                return Err(explain(script, failure, may_have_run));
             }
-            other => other.map_err(|error| explain(script, &error)),
+            tracing::debug!(script = %script.label(), ?failure, "a call is made again");
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Waits for a while, and then for a connection; false where the end comes first.
+    async fn is_up_again(&self, pause: Duration, end: Instant) -> bool {
+        loop {
+            if Instant::now() + pause >= end {
+                return false;
+            }
+            tokio::time::sleep(pause).await;
+            if self.is_connected() {
+                return true;
+            }
+        }
+    }
+
+    /// One attempt. A server that has forgotten the script (it is new among the primaries, or was told to flush) gets the
+    /// text with the call: that runs it once, there, and keeps it for the next.
+    async fn attempt(&self, script: &Script, keys: &[String], argv: &[String], end: Instant) -> Result<Value, Failure> {
+        let label = script.label();
+        let call = |verb, script| {
+            let within = end.saturating_duration_since(Instant::now()) + MARGIN;
+            self.link.call(Call { label: &label, verb, script, keys, argv, within })
+        };
+        match call("EVALSHA", script.sha1()).await {
+            Err(Failure::Forgotten) => {
+                tracing::info!(script = label, "redis has forgotten a script and is given it again");
+                call("EVAL", script.text()).await
+            }
+            outcome => outcome,
         }
     }
 
     async fn load(&self, script: &Script) -> Result<(), CallError> {
-        let sha1: String =
-            self.client.script_load_cluster(script.text()).await.map_err(|error| explain(script, &error))?;
-        if sha1 == script.sha1() {
-            return Ok(());
+        let loaded = self.link.load(script.text()).await.map_err(|failure| explain(script, failure, false))?;
+        match loaded.into_iter().find(|sha1| sha1 != script.sha1()) {
+            None => Ok(()),
+            Some(sha1) => Err(CallError::Script {
+                at: script.label(),
+                message: format!("redis names it {sha1}, we {}", script.sha1()),
+            }),
         }
-        Err(CallError::Script { at: script.label(), message: format!("redis names it {sha1}, we {}", script.sha1()) })
     }
 }
 
@@ -287,18 +304,6 @@ pub fn answer(script: &str, effects: &[Effect]) -> Result<serde_json::Value, Cal
         _ => None,
     });
     body.ok_or_else(|| CallError::Effects { script: script.to_owned(), source: EffectError::Contract })
-}
-
-/// Waits for a call; when it takes longer than `patience`, does something about it and waits on.
-async fn impatient<T>(call: impl Future<Output = T>, patience: Duration, act: impl FnOnce()) -> T {
-    let mut call = std::pin::pin!(call);
-    match tokio::time::timeout(patience, &mut call).await {
-        Ok(outcome) => outcome,
-        Err(_) => {
-            act();
-            call.await
-        }
-    }
 }
 
 /// Counts a call, for the metrics and for the comparison of versions.
@@ -327,24 +332,24 @@ fn away(cause: &str) -> CallError {
     CallError::Away { retry_after_ms: RETRY_AFTER_MS, cause: cause.to_owned() }
 }
 
-/// Sorts an error of the client by what it says about the script: not run, perhaps run, or run and failed.
-fn explain(script: &Script, error: &Error) -> CallError {
-    let details = error.details();
-    if NOT_RUN.iter().any(|word| details.starts_with(word)) {
-        return away(details);
-    }
-    if NOT_ANSWERED.iter().any(|words| details.starts_with(words)) {
-        return CallError::Lost { script: script.label(), cause: error.to_string() };
-    }
-    match error.kind() {
-        ErrorKind::Backpressure | ErrorKind::Routing | ErrorKind::Cluster | ErrorKind::Auth => away(details),
-        ErrorKind::IO | ErrorKind::Canceled | ErrorKind::Timeout | ErrorKind::Tls | ErrorKind::Protocol => {
-            CallError::Lost { script: script.label(), cause: error.to_string() }
-        }
-        _ => {
-            let (at, message) = script.locate(details);
+/// Whether a second run of the script with the same arguments changes nothing and answers the same.
+fn is_repeatable(script: &Script) -> bool {
+    script.mode() == Mode::Read || IDEMPOTENT.contains(&script.name())
+}
+
+/// What a failure means to the one who asked. Where an earlier attempt may have run, one that did not says nothing.
+fn explain(script: &Script, failure: Failure, may_have_run: bool) -> CallError {
+    match failure {
+        Failure::Raised(details) => {
+            let (at, message) = script.locate(&details);
             CallError::Script { at, message }
         }
+        Failure::Lost(cause) => CallError::Lost { script: script.label(), cause },
+        Failure::NotRun(cause) | Failure::Refused(cause) | Failure::Ended(cause) => match may_have_run {
+            true => CallError::Lost { script: script.label(), cause },
+            false => away(&cause),
+        },
+        Failure::Forgotten => away("redis forgets the script again and again"),
     }
 }
 

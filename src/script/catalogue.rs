@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::script::argument::{Argument, Arguments};
 use crate::script::binding;
 use crate::script::bundle::{self, Bundle};
-use crate::script::header::{Form, Header};
+use crate::script::header::{Form, Header, Mode};
 use crate::script::key::{Key, Shard};
 use crate::script::problem::Problem;
 use crate::script::release::TestResult;
@@ -99,6 +99,11 @@ impl Script {
     /// Where an error text of Redis comes from, as `lua/login/v1.lua:21`, and what it says.
     pub fn locate(&self, error: &str) -> (String, String) {
         self.bundle.translate(error)
+    }
+
+    /// Whether it only reads.
+    pub fn mode(&self) -> Mode {
+        self.header.mode
     }
 
     /// Whether a call has to name the user, because keys of one user are declared.

@@ -105,6 +105,15 @@ impl Key {
         !self.of_user() && !matches!(self, Key::Roster)
     }
 
+    /// Reads the name of a key in Redis: which key, and whose. Keys that belong to nobody have an empty uid.
+    pub fn read(name: &str) -> Option<(Self, &str)> {
+        let (tag, rest) = name.strip_prefix("os:{")?.split_once("}:")?;
+        let (word, uid) = rest.split_once(':').unwrap_or((rest, ""));
+        let key = Self::parse(word)?;
+        let tag_fits = if key.of_directory() { tag == "dir" } else { tag.parse::<u16>().is_ok() };
+        (tag_fits && key.of_user() == !uid.is_empty()).then_some((key, uid))
+    }
+
     /// The name in Redis. `uid` is used by the keys of a user only.
     pub fn name(self, shard: Shard, uid: &str) -> String {
         let word = self.word();
@@ -144,5 +153,17 @@ mod tests {
         assert_eq!(Key::Seat.name(Shard(0), "1001"), "os:{0}:seat:1001");
         assert_eq!(Key::Roster.name(Shard(7), ""), "os:{7}:roster");
         assert_eq!(Key::Nodes.name(Shard(7), ""), "os:{dir}:nodes");
+    }
+
+    #[test]
+    fn every_name_is_read_back_and_no_other() {
+        for key in Key::ALL {
+            let uid = if key.of_user() { "a:1" } else { "" };
+            assert_eq!(Key::read(&key.name(Shard(7), uid)), Some((key, uid)));
+        }
+        for other in ["os:{0}:seat", "os:{0}:seat:", "os:{0}:roster:1", "os:{dir}:seat:1", "os:{0}:nodes", "os:{0}:x:1"]
+        {
+            assert_eq!(Key::read(other), None, "{other}");
+        }
     }
 }

@@ -67,16 +67,26 @@ impl Standing {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// Redis' clock in milliseconds, as far as it is known here: never ahead of it, and behind by the time that the answer
+    /// to the last beat took.
+    pub fn redis_ms(&self) -> u64 {
+        self.local_ms().wrapping_add(self.redis_offset_ms.load(Ordering::Acquire))
+    }
+
+    /// Milliseconds that are left of the lease by this node's own clock; 0 without one.
+    pub fn lease_left_ms(&self) -> u64 {
+        self.lease_until_local_ms.load(Ordering::Acquire).saturating_sub(self.local_ms())
+    }
+
     /// Whether the lease still runs by this node's own clock. Without it nobody is seated.
     pub fn has_lease(&self) -> bool {
-        self.local_ms() < self.lease_until_local_ms.load(Ordering::Acquire)
+        self.lease_left_ms() > 0
     }
 
     /// Redis' clock past which a claiming call that starts now is void: after `budget`, but never after the lease.
     pub fn not_after(&self, budget: Duration) -> u64 {
-        let redis_now_ms = self.local_ms().wrapping_add(self.redis_offset_ms.load(Ordering::Acquire));
         let budget_ms = u64::try_from(budget.as_millis()).unwrap_or(u64::MAX);
-        redis_now_ms.saturating_add(budget_ms).min(self.lease_until_redis_ms.load(Ordering::Acquire))
+        self.redis_ms().saturating_add(budget_ms).min(self.lease_until_redis_ms.load(Ordering::Acquire))
     }
 
     /// Notes a new registration.

@@ -10,25 +10,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
 use crate::admin::{self, AdminState};
 use crate::config::Config;
 use crate::error::{Exit, Fatal};
-use crate::fleet::channel::Wakes;
+use crate::fault;
+use crate::fleet::channel::{Ear, Wakes};
 use crate::fleet::lease::SCHEMA;
 use crate::fleet::member::{Member, Rhythm};
-use crate::fleet::{Identity, Lease, RegisterError, channel, farewell, reap};
+use crate::fleet::{Identity, Lease, RegisterError, Registration, farewell, reap};
 use crate::gateway::Gateway;
+use crate::metric::Metric;
 use crate::readiness::{Condition, Readiness};
 use crate::reason::Reason;
 use crate::script::catalogue::Catalogue;
-use crate::script::{Argument, CallError, Caller, Standing};
+use crate::script::transfer::FILLING;
+use crate::script::{Argument, Arguments, CallError, Caller, Standing};
 use crate::serve::folder::DataFolder;
 use crate::serve::store::Store;
 use crate::serve::workshop::Workshop;
 use crate::session::ending::EndingQueue;
+
+/// Time between two looks whether a drained node is empty.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What a start may do beside serving.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +49,7 @@ pub struct Options {
 
 /// Serves until a signal asks to stop, another process takes this node's name, or the embedded store ends.
 pub fn run(config: Config, options: Options) -> Result<Exit, Fatal> {
+    fault::check().map_err(|error| Fatal::new(Exit::Usage, error))?;
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -65,24 +72,23 @@ async fn serve(config: Arc<Config>, options: Options) -> Result<Exit, Fatal> {
     let (resync, announced) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
 
     let lease = Arc::new(Lease::new(caller.clone(), identity(&config, &folder, options.takeover)));
-    join(&lease, &readiness).await?;
+    let registration = join(&lease, &readiness).await?;
     follow(&config, &caller, &readiness).await?;
     clear(&caller).await?;
-    let wakes = Wakes { resync: resync.clone(), announced: announced.clone() };
-    channel::listen(&store.endpoint, caller.standing().channel(), gateway.clone(), wakes)
-        .await
-        .map_err(|error| store.unusable(error))?;
-    readiness.set(Condition::Channel, true);
+    let ear = Ear {
+        endpoint: store.endpoint.clone(),
+        caller: caller.clone(),
+        gateway: gateway.clone(),
+        readiness: readiness.clone(),
+        wakes: Wakes { resync: resync.clone(), announced: announced.clone() },
+    };
+    ear.listen().await.map_err(|error| store.unusable(error))?;
 
     let (stop, stopped) = watch::channel(false);
     let mut serving = tokio::spawn(gateway.clone().serve(clients, stopped.clone()));
     let state = AdminState::new(&config, caller.clone(), gateway.clone(), readiness.clone());
     let http = tokio::spawn(admin::serve(operators, state, stopped));
     let farewells = tokio::spawn(farewell::work(caller.clone(), endings.clone()));
-    let rhythm = Rhythm {
-        beat: Duration::from_millis(config.node.beat_ms),
-        verify: Duration::from_millis(config.node.verify_ms),
-    };
     let member = Member {
         caller: caller.clone(),
         lease: lease.clone(),
@@ -90,7 +96,8 @@ async fn serve(config: Arc<Config>, options: Options) -> Result<Exit, Fatal> {
         readiness: readiness.clone(),
         resync,
         announced,
-        rhythm,
+        rhythm: rhythm(&config),
+        registration,
     };
     let mut living = tokio::spawn(member.live());
     if let Some(workshop) = workshop.filter(|_| options.watch) {
@@ -99,8 +106,9 @@ async fn serve(config: Arc<Config>, options: Options) -> Result<Exit, Fatal> {
     readiness.set(Condition::Gateway, true);
     banner::print(&config, &store.place);
 
+    let mut signals = Signals::new();
     let (exit, reason) = tokio::select! {
-        () = asked_to_stop() => (Exit::Ok, Reason::Shutdown),
+        () = signals.asked_to_stop() => (Exit::Ok, Reason::Shutdown),
         _ = &mut living => (Exit::NameTaken, Reason::Fenced),
         _ = &mut serving => (Exit::Bug, Reason::Internal),
         () = store.ended() => {
@@ -109,6 +117,12 @@ async fn serve(config: Arc<Config>, options: Options) -> Result<Exit, Fatal> {
         }
     };
     readiness.set(Condition::Gateway, false);
+    if exit == Exit::Ok && config.node.drain_ms > 0 {
+        tokio::select! {
+            () = drain_first(&config, &caller, &gateway) => {}
+            () = signals.asked_to_stop() => tracing::warn!("asked to stop once more: draining ends here"),
+        }
+    }
     let _ = stop.send(true);
     // A beat after the node has left would register it again.
     living.abort();
@@ -159,7 +173,8 @@ async fn connect(
     let client = store.endpoint.connect().await.map_err(|error| store.unusable(error))?;
     readiness.set(Condition::Redis, true);
     let rescue = store.endpoint.connect().await.map_err(|error| store.unusable(error))?;
-    let caller = Caller::new(client, catalogue, standing, 1, store.endpoint.timeout()).with_rescue(rescue);
+    let shards = config.redis.shards();
+    let caller = Caller::new(client, catalogue, standing, shards, store.endpoint.timeout()).with_rescue(rescue);
     let caller = if let Some(workshop) = workshop { caller.local(workshop.to_string()) } else { caller };
     caller.load_all().await.map_err(|error| refused("the scripts cannot be loaded", error))?;
     Ok(caller)
@@ -195,19 +210,30 @@ fn settings(config: &Config) -> Vec<(Argument, String)> {
     ]
 }
 
+fn rhythm(config: &Config) -> Rhythm {
+    Rhythm {
+        beat: Duration::from_millis(config.node.beat_ms),
+        verify: Duration::from_millis(config.node.verify_ms),
+        reserve: Duration::from_millis(config.ticket.reserve_ms),
+        partition: config.node.partition,
+    }
+}
+
 fn identity(config: &Config, folder: &DataFolder, takeover: bool) -> Identity {
     Identity {
         owner: folder.owner().to_owned(),
         address: config.public_address(),
         capacity: config.node.capacity,
         lease_ms: config.node.lease_ms,
+        weight: config.node.weight,
+        zone: config.node.zone.clone(),
         takeover,
     }
 }
 
 /// Puts the node into the directory.
-async fn join(lease: &Lease, readiness: &Readiness) -> Result<(), Fatal> {
-    lease.register().await.map_err(|error| match error {
+async fn join(lease: &Lease, readiness: &Readiness) -> Result<Registration, Fatal> {
+    let registration = lease.register().await.map_err(|error| match error {
         RegisterError::Taken { .. } => Fatal::new(Exit::NameTaken, "this node's name is taken")
             .because(error)
             .hint("give this node another node.name, wait, or force it with --takeover"),
@@ -215,15 +241,20 @@ async fn join(lease: &Lease, readiness: &Readiness) -> Result<(), Fatal> {
             // What cannot be read as a number is of a later day.
             let is_newer = schema.parse().map_or(true, |schema: u32| schema > SCHEMA);
             let hint = match is_newer {
+                _ if schema == FILLING => "`oneseat migrate` did not come to its end there: run it again",
                 true => "a newer oneseat has written it: start that one, or a newer one than this",
                 false => "it is too old: start the oneseat that wrote it, and update release by release",
             };
             Fatal::new(Exit::Store, "this binary does not fit the store").because(error).hint(hint)
         }
+        RegisterError::Shards { shards } => Fatal::new(Exit::Store, "redis.shards does not fit the store")
+            .because(error)
+            .hint(format!("set redis.shards to {shards}; `oneseat migrate` moves a store to another number")),
         other => Fatal::new(Exit::Store, "the node cannot register").because(other),
     })?;
+    Metric::Registrations.counter_of("start").increment(1);
     readiness.set(Condition::Node, true);
-    Ok(())
+    Ok(registration)
 }
 
 /// Removes what older incarnations of this node left, before the first client is accepted.
@@ -253,15 +284,46 @@ fn listen(address: SocketAddr, key: &str) -> Result<TcpListener, Fatal> {
     })
 }
 
-/// SIGTERM or Ctrl-C.
-async fn asked_to_stop() {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        tracing::error!("signals cannot be heard; only SIGKILL ends this process");
-        return std::future::pending().await;
+/// SIGTERM and Ctrl-C.
+struct Signals(Option<(Signal, Signal)>);
+
+impl Signals {
+    fn new() -> Self {
+        let both = signal(SignalKind::terminate()).and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
+        Self(
+            both.inspect_err(
+                |error| tracing::error!(%error, "signals cannot be heard; only SIGKILL ends this process"),
+            )
+            .ok(),
+        )
+    }
+
+    /// Waits for the next one.
+    async fn asked_to_stop(&mut self) {
+        let Some((term, int)) = &mut self.0 else { return std::future::pending().await };
+        tokio::select! {
+            _ = term.recv() => {},
+            _ = int.recv() => {},
+        }
+    }
+}
+
+/// Has the sessions sent to other nodes before the end. The node learns that it is drained by its next beat, as it does
+/// from an operator.
+async fn drain_first(config: &Config, caller: &Caller, gateway: &Gateway) {
+    let arguments =
+        Arguments::new().with(Argument::Draining, "1").with(Argument::OverMs, config.node.drain_ms.to_string());
+    if let Err(error) = caller.ask("drain", None, arguments).await {
+        return tracing::warn!(%error, "the directory could not be told to drain this node, which stops at once");
+    }
+    let emptied = async {
+        while gateway.session_count() > 0 {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     };
-    tokio::select! {
-        _ = term.recv() => {},
-        _ = int.recv() => {},
+    let within = Duration::from_millis(config.node.drain_ms + config.node.lease_ms);
+    if tokio::time::timeout(within, emptied).await.is_err() {
+        tracing::warn!(sessions = gateway.session_count(), "not every session could be sent to another node in time");
     }
 }
 

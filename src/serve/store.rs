@@ -27,7 +27,7 @@ impl Store {
     pub fn open(config: &Config, folder: &DataFolder) -> Result<Self, Fatal> {
         let timeout = Duration::from_millis(config.redis.timeout_ms);
         if !config.redis.url.is_embedded() {
-            let endpoint = Endpoint::new(config.redis.url.expose(), timeout);
+            let endpoint = Endpoint::new(config.redis.url.expose(), timeout).trusting(&config.redis.tls_ca);
             return Ok(Self { place: config.redis.url.to_string(), endpoint, server: None });
         }
         let socket = folder.path().join(SOCKET);
@@ -51,6 +51,9 @@ impl Store {
         let hint = match error {
             StoreError::Evicts { .. } => "set `maxmemory-policy noeviction` there",
             StoreError::Unreachable(_) => "check redis.url, and that the server runs; \"embedded\" needs none",
+            StoreError::Untrusted { .. } => {
+                "name a PEM file with the certificate of the authority that signed the servers'"
+            }
         };
         Fatal::new(Exit::Store, format!("the store at {} cannot be used", self.place)).because(error).hint(hint)
     }

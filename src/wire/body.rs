@@ -21,17 +21,32 @@ struct Body<'a> {
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    /// Address of the node to go to instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<&'a str>,
 }
 
 /// A frame that refuses a request.
 pub fn refusal(id: u16, code: ReplyCode, reason: Option<&str>) -> Bytes {
-    frame(id, &Body { error: code.number(), reason, retry_after_ms: None })
+    frame(id, &Body { error: code.number(), reason, retry_after_ms: None, node: None })
 }
 
 /// A frame that asks the client to send its request again later.
 pub fn try_again(id: u16, retry_after_ms: u64) -> Bytes {
-    let body = Body { error: ReplyCode::TryAgain.number(), reason: None, retry_after_ms: Some(retry_after_ms) };
+    let body =
+        Body { error: ReplyCode::TryAgain.number(), reason: None, retry_after_ms: Some(retry_after_ms), node: None };
     frame(id, &body)
+}
+
+/// A frame that asks the client to send its request to another node; to whichever it is told next, where none is known.
+pub fn refusal_elsewhere(id: u16, reason: Reason, retry_after_ms: u64, node: Option<&str>) -> Bytes {
+    let (error, reason) = (code_of(reason).number(), Some(reason.as_str()));
+    frame(id, &Body { error, reason, retry_after_ms: Some(retry_after_ms), node })
+}
+
+/// The last frame of a session that goes on elsewhere.
+pub fn goodbye_elsewhere(reason: Reason, retry_after_ms: u64, node: Option<&str>) -> Bytes {
+    refusal_elsewhere(message::GOODBYE, reason, retry_after_ms, node)
 }
 
 /// The last frame before this side closes, with the code that goes with the reason.
@@ -42,7 +57,7 @@ pub fn goodbye(reason: Reason) -> Bytes {
 /// The last frame before this side closes.
 pub fn goodbye_with(reason: Reason, code: ReplyCode) -> Bytes {
     let retry_after_ms = code.is_retryable().then_some(RETURN_AFTER_MS);
-    frame(message::GOODBYE, &Body { error: code.number(), reason: Some(reason.as_str()), retry_after_ms })
+    frame(message::GOODBYE, &Body { error: code.number(), reason: Some(reason.as_str()), retry_after_ms, node: None })
 }
 
 const fn code_of(reason: Reason) -> ReplyCode {

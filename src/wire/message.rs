@@ -132,13 +132,19 @@ pub fn parse_code(body: &[u8]) -> ReplyCode {
     ReplyCode::ALL.into_iter().find(|code| Some(code.number()) == number).unwrap_or(ReplyCode::Internal)
 }
 
-/// Reads which script version made a notice, as `login@1`; none where the body does not say.
-pub fn parse_script(body: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Body {
-        script: String,
-    }
-    serde_json::from_slice::<Body>(body).ok().map(|body| body.script)
+/// What a notice says of the script that decided. What the body does not say is empty.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub struct Decision {
+    /// The version, as `login@1`.
+    pub script: String,
+    /// Redis' clock in milliseconds when it ran; 0 where it does not say.
+    pub at: u64,
+}
+
+/// Reads what a notice says of the script that decided.
+pub fn parse_decision(body: &[u8]) -> Decision {
+    serde_json::from_slice(body).unwrap_or_default()
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Flaw> {

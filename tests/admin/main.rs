@@ -15,11 +15,17 @@ use stand::Stand;
 
 /// Logs a user in with a ticket, as the gateway would, and answers the session's id.
 async fn login(stand: &Stand, ticket: &Value) -> Sid {
+    login_at(stand, ticket, "node1").await
+}
+
+/// As [`login`], on a node of the test's choice.
+async fn login_at(stand: &Stand, ticket: &Value, node: &'static str) -> Sid {
     let uid = Uid::parse(&ticket["uid"].to_string()).expect("digits");
     let sid = Sid::new();
     // This node holds no lease of its own here, so the claim says by itself until when it is good.
     let arguments = Arguments::new()
         .with(Argument::Uid, uid.to_string())
+        .with(Argument::Node, node)
         .with(Argument::Sid, sid.to_string())
         .with(Argument::TokenDigest, TokenDigest::of(ticket["token"].as_str().expect("a text")).to_string())
         .with(Argument::Address, "192.0.2.7:40000")
@@ -113,7 +119,8 @@ async fn a_user_is_looked_up_with_seats_and_trail() {
     let seat = &user["seats"][0];
     assert_eq!(seat["sid"], sid.to_string());
     assert_eq!((&seat["class"], &seat["node"]), (&json!("main"), &json!("node1")));
-    assert_eq!(seat["address"], "192.0.2.7:40000");
+    assert_eq!((&seat["address"], &seat["node_state"]), (&json!("192.0.2.7:40000"), &json!("live")));
+    assert_eq!(user["unseated"], json!([]));
     assert!(seat["epoch"].is_u64() && seat["since"].is_u64(), "{seat}");
     assert_eq!(user["trail"][0]["event"], "taken");
 }
@@ -168,8 +175,79 @@ async fn nodes_are_listed_with_what_they_said_last() {
     let node = &nodes["nodes"][0];
     assert_eq!((&node["name"], &node["address"]), (&json!("node1"), &json!("chat.example:8090")));
     assert_eq!((&node["live"], &node["draining"]), (&json!(true), &json!(false)));
-    assert_eq!((&node["count"], &node["capacity"]), (&json!(0), &json!(10)));
+    assert_eq!((&node["count"], &node["capacity"]), (&json!(0), &json!(1000)));
     assert!(node["incarnation"].is_u64(), "{node}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drained_node_gets_no_newcomers_until_the_drain_is_ended() {
+    let stand = Stand::with_node(&[]).await;
+    let drained = stand.post("/v1/nodes/node1/drain", &json!({ "over_ms": 5000 })).await.json();
+    let expected = json!({ "node": "node1", "draining": true, "over_ms": 5000, "count": 0, "others": 0 });
+    assert_eq!(drained, expected);
+    let node = stand.get("/v1/nodes").await.json()["nodes"][0].clone();
+    assert_eq!((&node["state"], &node["live"], &node["over_ms"]), (&json!("draining"), &json!(true), &json!(5000)));
+    stand.post("/v1/tickets", &json!({ "uid": 1 })).await.problem(503);
+    let open = stand.delete("/v1/nodes/node1/drain").await.json();
+    assert_eq!(open, json!({ "node": "node1", "draining": false, "count": 0, "others": 0 }));
+    stand.ticket(1).await;
+    // Without a body, or with an empty one, it takes a minute.
+    for body in ["", "{}"] {
+        let drained = stand.send("POST", "/v1/nodes/node1/drain", &[], body).await;
+        assert_eq!(drained.json()["over_ms"], 60_000, "{}", drained.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_nodes_that_live_are_drained() {
+    let stand = Stand::with_node(&[]).await;
+    stand.register("node2", "1").await;
+    wait_dead(&stand, "node2").await;
+    for (name, why) in [("node2", "is dead"), ("node9", "knows no node")] {
+        for answer in [
+            stand.post(&format!("/v1/nodes/{name}/drain"), &json!({})).await,
+            stand.delete(&format!("/v1/nodes/{name}/drain")).await,
+        ] {
+            let problem = answer.problem(404);
+            assert_eq!(problem["type"], "urn:oneseat:problem:no_such_node");
+            assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(why)), "{problem}");
+        }
+    }
+    for body in ["x", "[1]", "{\"over_ms\":0}", "{\"over\":5}", "{\"over_ms\":\"5\"}", "{\"over_ms\":99999999999}"] {
+        stand.send("POST", "/v1/nodes/node1/drain", &[], body).await.problem(400);
+    }
+    stand.post("/v1/nodes/a%20b/drain", &json!({})).await.problem(400);
+    stand.get("/v1/nodes/node1/drain").await.problem(405);
+    assert_eq!(stand.get("/v1/nodes").await.json()["nodes"][0]["state"], "live", "none of it had an effect");
+}
+
+/// Waits until the lease of a node is out.
+async fn wait_dead(stand: &Stand, name: &str) {
+    loop {
+        let nodes = stand.get("/v1/nodes").await.json();
+        let nodes = nodes["nodes"].as_array().expect("a list");
+        if nodes.iter().any(|node| node["name"] == name && node["state"] == "dead") {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_seat_of_a_dead_node_counts_for_nothing_and_that_of_an_unknown_one_does() {
+    let stand = Stand::with_node(&[]).await;
+    stand.register("node2", "1").await;
+    for (uid, node) in [(1001, "node2"), (1002, "node9")] {
+        let ticket = stand.ticket(uid).await;
+        login_at(&stand, &ticket, node).await;
+    }
+    wait_dead(&stand, "node2").await;
+    let user = stand.get("/v1/users/1001").await.json();
+    assert_eq!(user["seats"], json!([]), "{user}");
+    let unseated = &user["unseated"][0];
+    assert_eq!((&unseated["node"], &unseated["reason"]), (&json!("node2"), &json!("dead")), "{user}");
+    assert_eq!(user["trail"][0]["event"], "taken", "nobody has reaped it yet");
+    let user = stand.get("/v1/users/1002").await.json();
+    assert_eq!((&user["seats"][0]["node_state"], &user["unseated"]), (&json!("unknown"), &json!([])), "{user}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,6 +307,8 @@ async fn a_token_is_asked_everywhere_but_for_health() {
         ("GET", "/v1/nothing"),
         ("POST", "/v1/tickets"),
         ("DELETE", "/v1/users/1/session"),
+        ("POST", "/v1/nodes/node1/drain"),
+        ("DELETE", "/v1/nodes/node1/drain"),
     ] {
         for headers in [&[] as &[_], &[("authorization", "Bearer 1234")], &[("authorization", "Basic MTIzNDU=")]] {
             let answer = stand.send(method, path, headers, "").await;

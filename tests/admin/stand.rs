@@ -99,20 +99,27 @@ impl Stand {
     /// As [`Stand::start`], with a node in the directory and everything ready.
     pub async fn with_node(environment: &[(&str, &str)]) -> Self {
         let stand = Self::start(environment).await;
-        let arguments = Arguments::new()
-            .with(Argument::Owner, "owner")
-            .with(Argument::Address, "chat.example:8090")
-            .with(Argument::Capacity, "10")
-            .with(Argument::LeaseMs, "600000")
-            .with(Argument::Takeover, "")
-            .with(Argument::Shards, "1")
-            .with(Argument::Store, "store");
-        let answer = stand.caller.ask("register", None, arguments).await.expect("the directory answers");
-        assert_eq!(answer["outcome"], "registered");
+        stand.register("node1", "600000").await;
         for condition in Condition::ALL {
             stand.readiness.set(condition, true);
         }
         stand
+    }
+
+    /// Puts a node into the directory, with a lease of so many milliseconds.
+    pub async fn register(&self, name: &'static str, lease_ms: &'static str) {
+        let arguments = Arguments::new()
+            .with(Argument::Node, name)
+            .with(Argument::Owner, "owner")
+            .with(Argument::Address, "chat.example:8090")
+            .with(Argument::Capacity, "1000")
+            .with(Argument::LeaseMs, lease_ms)
+            .with(Argument::Takeover, "")
+            .with(Argument::Shards, "1")
+            .with(Argument::Store, "store")
+            .with(Argument::Weight, "100");
+        let answer = self.caller.ask("register", None, arguments).await.expect("the directory answers");
+        assert_eq!(answer["outcome"], "registered");
     }
 
     /// Ends the redis-server, as a crash would.

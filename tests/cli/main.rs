@@ -9,15 +9,18 @@ use process::{oneseat, run};
 use std::io::Read;
 use std::process::Stdio;
 
-const SUBCOMMANDS: [&str; 10] =
-    ["serve", "store", "test", "ticket", "client", "who", "kick", "nodes", "config", "version"];
+const SUBCOMMANDS: [&str; 11] =
+    ["serve", "store", "migrate", "test", "ticket", "client", "who", "kick", "nodes", "config", "version"];
 
 #[test]
 fn help_shows_an_example_and_the_exit_codes() {
     let help = run(&["--help"], &[]).ends_with(0).out;
-    for part in
-        SUBCOMMANDS.iter().chain(&["Example:", "Exit codes:", "  5  serve, store: another process", " 70  a fault"])
-    {
+    for part in SUBCOMMANDS.iter().chain(&[
+        "Example:",
+        "Exit codes:",
+        "  5  serve, store, migrate: another process",
+        " 70  a fault",
+    ]) {
         assert!(help.contains(part), "{part}: {help}");
     }
     for subcommand in SUBCOMMANDS {

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use serde_json::json;
 
-use super::process::{Server, free_port, run};
+use super::process::{Server, free_port, run, wait_until};
 
 #[test]
 fn without_a_server_every_command_says_what_to_start() {
@@ -79,6 +79,49 @@ fn who_kick_and_nodes_tell_what_the_server_knows() {
     );
     let again = server.run(&["kick", "1001"]).ends_with(0).out;
     assert_eq!(again, "nobody was there; the tickets are void\n");
+}
+
+#[test]
+fn why_a_session_was_logged_out_is_told_in_a_sentence() {
+    let server = Server::start(&[]);
+    let first = server.client(&["--uid", "1001"]);
+    first.frame(1006);
+    let second = server.client(&["--uid", "1001"]);
+    second.frame(1006);
+    assert_eq!(first.end().1, 10);
+    let text = server.run(&["who", "1001"]).ends_with(0).out;
+    let (seats, ends) = text.split_once("why sessions were logged out").expect("somebody was");
+    assert!(seats.contains("STATE") && seats.contains(" live "), "{text}");
+    for part in ["main, of 127.0.0.1:", " on node1: taken over from 127.0.0.1:", "decided by login@"] {
+        assert!(ends.contains(part), "{part}: {text}");
+    }
+    server.run(&["kick", "1001", "--note", "spam"]).ends_with(0);
+    let text = server.run(&["who", "1001"]).ends_with(0).out;
+    assert!(text.contains("kicked by an operator at ") && text.contains("UTC: spam\n"), "{text}");
+}
+
+#[test]
+fn a_drain_sends_the_clients_away_and_ends_when_the_node_is_empty() {
+    let server = Server::start(&[("NODE__BEAT_MS", "100")]);
+    let clients: Vec<_> = ["1001", "1002", "1003"].map(|uid| server.client(&["--uid", uid])).into();
+    clients.iter().for_each(|client| drop(client.frame(1006)));
+    let drained = server.run(&["nodes", "drain", "node1", "--over", "300ms"]).ends_with(0);
+    assert!(drained.out.starts_with("node1 is empty, after ") && drained.out.contains("3 sessions"), "{}", drained.out);
+    assert!(drained.err.contains("no other node takes newcomers"), "{}", drained.err);
+    for client in clients {
+        let goodbye = client.frame(1101);
+        assert_eq!((&goodbye["reason"], goodbye["retry_after_ms"].is_u64()), (&json!("drained"), true), "{goodbye}");
+        assert_eq!(client.end().1, 11);
+    }
+    assert!(server.run(&["nodes"]).ends_with(0).out.contains(" draining "));
+    assert_eq!(server.run(&["nodes", "undrain", "node1", "--json"]).json()["draining"], false);
+    let head = server.run(&["nodes"]).ends_with(0).out;
+    assert!(head.contains(" live ") && head.contains("RESERVED  WEIGHT  ZONE"), "{head}");
+    wait_until("newcomers are let in again", || server.run(&["ticket", "1001"]).code == 0);
+    let quick = server.run(&["nodes", "drain", "node1", "--no-wait", "--json"]).json();
+    assert_eq!((&quick["draining"], &quick["over_ms"]), (&json!(true), &json!(60_000)));
+    server.run(&["nodes", "drain", "nobody"]).ends_with(1).says(&["knows no node nobody"]);
+    server.run(&["nodes", "drain", "node1", "--over", "soon"]).ends_with(2);
 }
 
 #[test]

@@ -76,6 +76,7 @@ fn a_store_that_forgot_is_given_the_versions_that_run(store: StoreKind) {
     wait_until("the pointer is back", || (pointers(&server) == json!("2")).then_some(()));
     wait_until("the session is seated again", || (!server.admin.seats(1001).is_empty()).then_some(()));
     session.beat();
+    server.admin.wait_ready();
     let _other = server.session(1002);
     assert_eq!(server.decided_by(1002), "login@2");
     server.scripts(&["activate", "login", "1"]).done();

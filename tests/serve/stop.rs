@@ -31,8 +31,7 @@ fn sigterm_tells_everybody_and_ends_well(store: StoreKind) {
     assert!(took < STOP_MAX, "{took:?}");
     if store == StoreKind::Redis {
         assert_eq!(server.roster(), [""; 0]);
-        let records = server.look().texts(&["HVALS", "os:{dir}:nodes"]);
-        assert!(records.len() == 1 && records[0].contains("\"left\":true"), "{records:?}");
+        assert_eq!(server.look().texts(&["ZRANGE", "os:{dir}:leases", "0", "-1"]), ["|beat", "|calm"]);
     }
     server.start_again();
     server.wait_sessions(0);

@@ -20,7 +20,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("cli", &["base", "wire", "embedded", "script", "offline", "admin", "serve"]),
     ("main", &["cli"]),
 ];
-const BASE: [&str; 9] = ["clock", "config", "digest", "error", "id", "log", "metric", "readiness", "reason"];
+const BASE: [&str; 10] = ["clock", "config", "digest", "error", "fault", "id", "log", "metric", "readiness", "reason"];
 
 /// Crates that only some places may name.
 const RESERVED: [(&str, &[&str]); 3] = [
@@ -28,9 +28,11 @@ const RESERVED: [(&str, &[&str]); 3] = [
         "fred",
         &[
             "src/script/caller.rs",
+            "src/script/failure.rs",
             "src/script/link.rs",
             "src/script/redis.rs",
             "src/script/rescue.rs",
+            "src/script/transfer.rs",
             "src/fleet/channel.rs",
         ],
     ),

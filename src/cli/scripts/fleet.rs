@@ -132,7 +132,8 @@ fn version_at(path: &str) -> Option<(&str, u32)> {
 fn endpoint(config: &Config) -> Result<(Endpoint, String), Fatal> {
     let timeout = Duration::from_millis(config.redis.timeout_ms);
     if !config.redis.url.is_embedded() {
-        return Ok((Endpoint::new(config.redis.url.expose(), timeout), config.redis.url.to_string()));
+        let endpoint = Endpoint::new(config.redis.url.expose(), timeout).trusting(&config.redis.tls_ca);
+        return Ok((endpoint, config.redis.url.to_string()));
     }
     let place = socket(config).display().to_string();
     if !is_served(config) {

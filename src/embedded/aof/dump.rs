@@ -66,27 +66,45 @@ pub fn write(db: &Keyspace, file: &dyn DiskFile, form: Form, go_on: impl Fn() ->
 }
 
 fn write_entry(into: &mut Vec<u8>, key: &[u8], entry: &Entry) {
-    match &entry.value {
-        Value::Text(text) => write_command(into, &[b"SET", key, text]),
-        Value::List(list) => write_elements(into, b"RPUSH", key, list.iter().map(Cell::Borrowed), 1),
-        Value::Hash(hash) => {
-            let cells = hash.iter().flat_map(|(field, value)| [Cell::Borrowed(field), Cell::Borrowed(value)]);
-            write_elements(into, b"HSET", key, cells, 2);
-        }
-        Value::Set(set) => write_elements(into, b"SADD", key, set.members().into_iter().map(Cell::Owned), 1),
-        Value::Zset(zset) => {
-            let score = |score| Cell::Owned(number::double(score).into_bytes());
-            let cells = zset.iter().flat_map(|member| [score(member.score()), Cell::Borrowed(member.name())]);
-            write_elements(into, b"ZADD", key, cells, 2);
-        }
-        Value::Stream(stream) => write_stream(into, key, stream),
+    match elements(&entry.value) {
+        Ok(Elements { command, words, cells }) => write_elements(into, command.as_bytes(), key, cells, words),
+        Err(stream) => write_stream(into, key, stream),
     }
     if entry.deadline_ms != 0 {
         write_command(into, &[b"PEXPIREAT", key, entry.deadline_ms.to_string().as_bytes()]);
     }
 }
 
-type Cell<'a> = std::borrow::Cow<'a, [u8]>;
+/// A word of an element.
+pub type Cell<'a> = std::borrow::Cow<'a, [u8]>;
+
+/// A value as the command that adds to it, and what it adds.
+pub struct Elements<'a> {
+    pub command: &'static str,
+    /// Words that make up one element.
+    pub words: usize,
+    pub cells: Box<dyn Iterator<Item = Cell<'a>> + 'a>,
+}
+
+/// The elements of a value; a stream has none of one length.
+pub fn elements(value: &Value) -> Result<Elements<'_>, &Stream> {
+    let (command, words, cells): (_, _, Box<dyn Iterator<Item = Cell<'_>>>) = match value {
+        Value::Text(text) => ("SET", 1, Box::new(std::iter::once(Cell::Borrowed(&**text)))),
+        Value::List(list) => ("RPUSH", 1, Box::new(list.iter().map(Cell::Borrowed))),
+        Value::Hash(hash) => {
+            let cells = hash.iter().flat_map(|(field, value)| [Cell::Borrowed(field), Cell::Borrowed(value)]);
+            ("HSET", 2, Box::new(cells))
+        }
+        Value::Set(set) => ("SADD", 1, Box::new(set.members().into_iter().map(Cell::Owned))),
+        Value::Zset(zset) => {
+            let score = |score| Cell::Owned(number::double(score).into_bytes());
+            let cells = zset.iter().flat_map(move |member| [score(member.score()), Cell::Borrowed(member.name())]);
+            ("ZADD", 2, Box::new(cells))
+        }
+        Value::Stream(stream) => return Err(stream),
+    };
+    Ok(Elements { command, words, cells })
+}
 
 /// Writes a collection with so many words per element.
 fn write_elements<'a>(

@@ -3,6 +3,7 @@
 //! Reading is possible beside a running store: what it appends meanwhile is simply not seen, or looks like a torn end.
 //! Changing (`mend`, `import`) is for a store that nobody serves; whoever calls that holds the lock of the folder.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use super::load::{self, LoadError, Loaded, Torn};
 use super::manifest::Manifest;
 use super::rewrite::{remove_parts, write_base};
 use crate::embedded::core::Core;
+use crate::embedded::keyspace::Entry;
 
 /// Attempts to read while a running store replaces its files.
 const ATTEMPTS: usize = 5;
@@ -35,6 +37,45 @@ pub struct Report {
     /// Digest of all keys, values and deadlines.
     pub digest: u64,
     pub torn: Option<Torn>,
+}
+
+/// The keys of a store, read into memory.
+pub struct Content {
+    core: Core,
+    /// The unfinished end that was left out.
+    pub torn: Option<Torn>,
+}
+
+impl Content {
+    /// Every key, also one whose deadline has passed.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        self.core.db.iter().map(|(key, entry)| Record { key, entry })
+    }
+}
+
+/// A key with its value and deadline.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    pub key: &'a [u8],
+    entry: &'a Entry,
+}
+
+impl<'a> Record<'a> {
+    /// The name that TYPE answers.
+    pub fn kind(&self) -> &'static str {
+        self.entry.value.type_name()
+    }
+
+    /// Milliseconds since 1970; none for a key that stays.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        Some(self.entry.deadline_ms).filter(|deadline| *deadline != 0)
+    }
+
+    /// What the value consists of, word by word as the command takes it that adds to such a value: items, members,
+    /// fields with values, scores with members. Nothing for a stream.
+    pub fn cells(&self) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'a> {
+        dump::elements(&self.entry.value).ok().into_iter().flat_map(|elements| elements.cells)
+    }
 }
 
 /// What mending took away.
@@ -132,6 +173,15 @@ impl StoreFolder {
             }
         }
         Ok(Some(Mended { file, offset, kept }))
+    }
+
+    /// Reads all of it, for whoever wants the values.
+    ///
+    /// # Errors
+    /// As for `report`.
+    pub fn content(&self) -> Result<Content, LoadError> {
+        let (core, _, Loaded { torn, .. }) = self.load()?;
+        Ok(Content { core, torn })
     }
 
     /// Writes all keys as commands, for `import` or `redis-cli --pipe`; the number of keys.

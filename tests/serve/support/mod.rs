@@ -5,16 +5,23 @@
 
 mod admin;
 mod client;
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub mod cluster;
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub mod instance;
 mod node;
 mod random;
 mod resp;
 pub mod rules;
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub mod sentinel;
 mod store;
 mod wait;
 
 pub use client::{Client, Seen, frame};
-pub use node::{Ended, Server, Session, Setup};
+pub use node::{Ended, Server, Session, Setup, Told};
 pub use random::Random;
+pub use resp::Resp;
 pub use store::{RedisServer, StoreKind};
 pub use wait::{PATIENCE, clock_ms, wait_until};
 

@@ -1,10 +1,12 @@
 //! The real binary as a child process: configured by the environment, on ports that were free a moment ago.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -66,6 +68,13 @@ impl Setup {
     pub fn set(mut self, key: &str, value: impl ToString) -> Self {
         let name = format!("ONESEAT_{}", key.replace('.', "__").to_uppercase());
         self.settings.insert(name, value.to_string());
+        self
+    }
+
+    /// One variable of the environment, as it stands.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.settings.insert(name.to_owned(), value.to_owned());
         self
     }
 
@@ -310,10 +319,19 @@ impl Server {
 
     /// The value of one series, as `name` or `name{label="value"}`; a counter that never counted is zero.
     pub fn metric(&self, series: &str) -> u64 {
+        self.series(series)
+    }
+
+    /// Whether the node believes that its lease runs.
+    pub fn has_lease(&self) -> bool {
+        self.series::<f64>("oneseat_lease_seconds") > 0.0
+    }
+
+    fn series<T: FromStr<Err: Display> + Default>(&self, series: &str) -> T {
         let (status, text) = self.admin.try_get("/metrics").expect("the admin API answers");
         assert_eq!(status, 200, "{text}");
         let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        value.map_or(0, |value| value.parse().unwrap_or_else(|error| panic!("{series} is {value}: {error}")))
+        value.map_or(T::default(), |value| value.parse().unwrap_or_else(|error| panic!("{series} is {value}: {error}")))
     }
 
     /// Files and sockets that the process has open.
@@ -344,6 +362,11 @@ impl Server {
     pub fn kill(&mut self) {
         self.child.kill().expect("the child is ours");
         self.child.wait().expect("a killed child ends");
+    }
+
+    /// Whether the process has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("the child is ours").is_some()
     }
 
     /// Starts it again with the same data folder and settings, on other ports.

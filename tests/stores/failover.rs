@@ -1,0 +1,83 @@
+//! A primary dies under load: clients are asked to try again, and afterwards everything is exact.
+
+use std::sync::atomic::Ordering;
+
+use crate::load::{Told, as_sessions, storm};
+use crate::support::cluster::Cluster;
+use crate::support::sentinel::Sentinels;
+use crate::support::wait_until;
+use crate::truth::Store;
+
+/// Waits until that many more logins gave a seat.
+fn wait_seated(told: &Told, more: usize) {
+    let goal = told.seated.load(Ordering::Relaxed) + more;
+    wait_until("logins succeed", || (told.seated.load(Ordering::Relaxed) >= goal).then_some(()));
+}
+
+#[test]
+fn g4_g7_sentinels_replace_the_primary_under_load() {
+    let mut store = Sentinels::start();
+    let (one, two) = (store.node("t1"), store.node("t2"));
+    let told = Told::default();
+    let held = storm(7, [&one, &two], &told, || {
+        wait_seated(&told, 50);
+        let died = store.kill_primary();
+        store.wait_failover(died);
+        wait_seated(&told, 100);
+        store.start_again(died);
+        wait_seated(&told, 50);
+    });
+    store.wait_exact(&as_sessions(&held), &one);
+    held.into_iter().for_each(|mut held| held.client.beat(held.uid));
+    println!("{} seated, {} tries more", told.seated.into_inner(), told.again.into_inner());
+}
+
+#[test]
+fn g4_g7_a_cluster_replaces_a_primary_under_load() {
+    let mut store = Cluster::start();
+    let (one, two) = (store.node("t1"), store.node("t2"));
+    let told = Told::default();
+    let held = storm(11, [&one, &two], &told, || {
+        wait_seated(&told, 50);
+        // Not the one with the directory: what a lost directory means is another test's question.
+        let directory = store.primary_of("os:{dir}:nodes");
+        let died = (0..3).find(|index| *index != directory).expect("there are three");
+        store.member_mut(died).kill();
+        store.wait_failover(died);
+        wait_seated(&told, 100);
+        store.start_again(died);
+        wait_seated(&told, 50);
+    });
+    store.wait_exact(&as_sessions(&held), &one);
+    held.into_iter().for_each(|mut held| held.client.beat(held.uid));
+    println!("{} seated, {} tries more", told.seated.into_inner(), told.again.into_inner());
+}
+
+#[test]
+fn g4_g7_a_cluster_replaces_the_primary_of_the_directory_under_load() {
+    let mut store = Cluster::start();
+    let (one, two) = (store.node("t1"), store.node("t2"));
+    let told = Told::default();
+    let held = storm(13, [&one, &two], &told, || {
+        wait_seated(&told, 50);
+        let died = store.primary_of("os:{dir}:nodes");
+        store.member_mut(died).kill();
+        store.wait_failover(died);
+        wait_seated(&told, 100);
+    });
+    store.wait_exact(&as_sessions(&held), &two);
+    held.into_iter().for_each(|mut held| held.client.beat(held.uid));
+}
+
+#[test]
+fn a_planned_change_of_the_primary_costs_nobody_the_seat() {
+    let store = Sentinels::start();
+    let (one, two) = (store.node("t1"), store.node("t2"));
+    let told = Told::default();
+    let held = storm(17, [&one, &two], &told, || {
+        wait_seated(&told, 50);
+        store.fail_over();
+        wait_seated(&told, 50);
+    });
+    store.wait_exact(&as_sessions(&held), &one);
+}
