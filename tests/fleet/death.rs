@@ -75,8 +75,10 @@ fn a_node_that_stands_still_for_longer_than_its_lease_serves_no_displaced_sessio
 fn clients_of_a_node_that_stood_still_are_not_taken_for_silent() {
     let (seed, redis) = (seed(), RedisServer::start());
     let fleet = fleet(&redis, 2);
-    let crowd = fleet.crowd(LOAD, seed);
-    crowd.wait_sessions(150);
+    let many =
+        Habit { users: 800, devices: 1, beat: Duration::from_millis(400), stay: Duration::from_secs(60), ..LOAD };
+    let crowd = fleet.crowd(many, seed);
+    crowd.wait_sessions(600);
     crowd.rest();
     fleet.wait_rest();
     let live = |history: &mut History| -> Vec<Life> {
