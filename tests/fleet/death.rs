@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use crate::checker;
 use crate::crowd::Habit;
 use crate::device::{Device, Leaving};
-use crate::history::What;
+use crate::history::{History, Life, What};
 use crate::stand::{Fleet, VERIFY, healthy, long, node, seed};
 use crate::support::{RedisServer, wait_until};
 
@@ -67,6 +67,34 @@ fn a_node_that_stands_still_for_longer_than_its_lease_serves_no_displaced_sessio
         fleet.resume(turn % 3, pause);
         crowd.wait_sessions(100);
     }
+    fleet.settle(crowd, healthy());
+}
+
+/// It was the node that was silent: what its clients said waits in its sockets, and counts.
+#[test]
+fn clients_of_a_node_that_stood_still_are_not_taken_for_silent() {
+    let (seed, redis) = (seed(), RedisServer::start());
+    let fleet = fleet(&redis, 2);
+    let many =
+        Habit { users: 800, devices: 1, beat: Duration::from_millis(400), stay: Duration::from_secs(60), ..LOAD };
+    let crowd = fleet.crowd(many, seed);
+    crowd.wait_sessions(600);
+    crowd.rest();
+    fleet.wait_rest();
+    let live = |history: &mut History| -> Vec<Life> {
+        history.lives.iter().filter(|life| life.node == 0 && life.is_live()).cloned().collect()
+    };
+    let before = fleet.record.with(live);
+    let pause = fleet.pause(0);
+    let end = fleet.record.now() + 2 * healthy().silence;
+    wait_until("the clients have spoken in vain for longer than the limit", || {
+        (fleet.record.now() > end).then_some(())
+    });
+    fleet.resume(0, pause);
+    fleet.wait_ready();
+    fleet.wait_rest();
+    let after = fleet.record.with(live);
+    assert!(!before.is_empty() && before.len() == after.len(), "of {} sessions {} are left", before.len(), after.len());
     fleet.settle(crowd, healthy());
 }
 
