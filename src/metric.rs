@@ -51,7 +51,7 @@ macro_rules! metrics {
 metrics! {
     Connections: Gauge "oneseat_connections" [] "Client connections open now, logged in or not.",
     Sessions: Gauge "oneseat_sessions" [] "Sessions held now.",
-    Logins: Counter "oneseat_logins_total" ["outcome"] "Logins answered: seated, the word of the refusal, away, lost, failed, elsewhere where this node lets nobody in.",
+    Logins: Counter "oneseat_logins_total" ["outcome"] "Logins answered: seated, the word of the refusal, away, lost, failed, elsewhere where this node lets nobody in, busy where too many wait.",
     Takeovers: Counter "oneseat_takeovers_total" [] "Logins on this node that displaced another session.",
     Kicks: Counter "oneseat_kicks_total" ["outcome"]
         "Kicks: sent by a login here; of sessions here told, then closed by the client or forced, late where another close came first, repaired where only a verify brought it.",
@@ -59,7 +59,7 @@ metrics! {
     Closes: Counter "oneseat_closes_total" ["reason"] "Connections that this side closed.",
     Expiries: Counter "oneseat_expiries_total" [] "Sessions closed because nothing was heard of them.",
     Frames: Counter "oneseat_frames_total" ["direction"] "Frames read from and written to clients.",
-    Refusals: Counter "oneseat_refusals_total" ["cause"] "Frames and connections that were refused.",
+    Refusals: Counter "oneseat_refusals_total" ["cause"] "Frames, connections and logins that were refused.",
     MailboxDrops: Counter "oneseat_mailbox_drops_total" [] "Frames that were never written because a client did not read.",
     EndingDrops: Counter "oneseat_ending_drops_total" []
         "Ended sessions that were not reported because too many waited; the next verify mends them.",

@@ -38,10 +38,11 @@ is_open() {
   (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# Waits until a port is open, as long as the process lives that is to open it.
-await_port() {
+# Waits until a command succeeds, as long as the process lives that it waits for.
+await() {
   local name=$1 pid=$2 log=$3
-  until is_open "$4"; do
+  shift 3
+  until "$@" >/dev/null 2>&1; do
     kill -0 "$pid" 2>/dev/null || fail "$name did not start: $(tail -n 1 "$log")"
     sleep 0.05
   done
@@ -53,7 +54,7 @@ start_redis() {
   setsid redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --dir "$folder/redis" \
     >"$folder/redis/log" 2>&1 &
   redis_pid=$!
-  await_port redis-server "$redis_pid" "$folder/redis/log" "$port"
+  await redis-server "$redis_pid" "$folder/redis/log" is_open "$port"
   redis_url="redis://127.0.0.1:$port"
 }
 
@@ -82,7 +83,8 @@ END
 start_node() {
   "$oneseat" serve --config "$folder/$1/oneseat.toml" >"$folder/$1/log" 2>&1 &
   echo $! >"$folder/$1/pid"
-  await_port "$1" $! "$folder/$1/log" $((port + 10 + $2))
+  # Its ports are open before it serves; it answers for the fleet once it is part of it.
+  await "$1" $! "$folder/$1/log" "$oneseat" nodes --admin "http://127.0.0.1:$((port + 10 + $2))"
 }
 
 end_all() {

@@ -96,7 +96,7 @@ mod tests {
             (ErrorKind::Timeout, "Request timed out."),
             (ErrorKind::Unknown, "Too many failed write attempts."),
         ] {
-            assert!(!of(kind, text).may_repeat(false) && of(kind, text).may_repeat(true), "{text}");
+            assert!(!of(kind.clone(), text).may_repeat(false) && of(kind, text).may_repeat(true), "{text}");
         }
         for text in ["OOM command not allowed", "ERR user_script:3: boom", "MISCONF Redis is configured to save"] {
             assert!(!of(ErrorKind::Unknown, text).may_repeat(true), "{text}");

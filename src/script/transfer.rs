@@ -52,11 +52,6 @@ impl Transfer {
         Ok(Self { client: endpoint.connect().await? })
     }
 
-    /// Whether it is a cluster.
-    pub fn is_cluster(&self) -> bool {
-        self.client.is_clustered()
-    }
-
     /// The clock of the target, in milliseconds since 1970.
     pub async fn now_ms(&self) -> Result<u64, TransferError> {
         let time = numbers(&self.run("TIME", Vec::new()).await?);
@@ -67,7 +62,7 @@ impl Transfer {
     /// Shows the names of all keys of ours to `see`, page by page; a name may come twice.
     pub async fn list(&self, mut see: impl FnMut(&[u8])) -> Result<(), TransferError> {
         let pattern = format!("{PREFIX}*");
-        let mut pages = match self.is_cluster() {
+        let mut pages = match self.client.is_clustered() {
             true => self.client.scan_cluster(pattern, Some(NAMES_PAGE), None).boxed(),
             false => self.client.scan(pattern, Some(NAMES_PAGE), None).boxed(),
         };

@@ -168,13 +168,17 @@ fn the_folder_of_a_redis_moves_to_another_number_of_shards() {
     let setting = |name: &str, value: &str| assert_eq!(old.look().run(&["CONFIG", "SET", name, value]), "OK");
     setting("aof-use-rdb-preamble", "no");
     setting("appendonly", "yes");
+    let socket = old.socket();
+    let folder = socket.parent().expect("it lies in a folder");
+    wait_until("redis-server has begun its file", || {
+        let is_over = old.look().run(&["INFO", "persistence"]).as_str()?.contains("aof_rewrite_in_progress:0");
+        (is_over && folder.join("appendonlydir/appendonly.aof.manifest").exists()).then_some(())
+    });
     let mut server = Setup::at(&old.url()).start();
     let [first, second] = [1001, 1002].map(|uid| server.session(uid));
     server.kill();
     old.kill();
-    let socket = old.socket();
-    let folder = socket.parent().and_then(Path::to_str).expect("a plain path");
-    let url = new.url();
+    let (folder, url) = (folder.to_str().expect("a plain path"), new.url());
     let arguments = ["migrate", "--from", "embedded", "--data", folder, "--to", &url, "--shards", "4", "--json"];
     let moved = document(server.run(&arguments));
     assert_eq!((&moved["sessions"], &moved["digest"]), (&json!(2), &moved["target_digest"]), "{moved}");

@@ -33,7 +33,7 @@ fn a_store_is_used_with_one_number_of_shards() {
 
 #[test]
 fn a_user_with_a_password_is_let_in_and_others_are_not() {
-    let redis = Instance::start(&["--user", "app on >s3cret/% ~* &* +@all", "--user", "default off"]);
+    let redis = Instance::start(&["--user", "app", "on", ">s3cret/%", "~*", "&*", "+@all", "--user", "default", "off"]);
     let url = |login: &str| format!("redis://{login}@{}", redis.address());
     Setup::at(&url("app:s3cret%2F%25")).start().session(1000).beat();
     refused(Setup::at(&url("app:wr0ng")), &["redis.url", "app:***@", "WRONGPASS"]);

@@ -31,6 +31,13 @@ pub struct Told {
     pub again: AtomicUsize,
 }
 
+impl Told {
+    /// Logins that were answered one way or the other.
+    pub fn answered(&self) -> usize {
+        self.seated.load(Ordering::Relaxed) + self.again.load(Ordering::Relaxed)
+    }
+}
+
 /// Logs users in over both nodes while `during` runs, and until each of them holds a seat after that. Answers the
 /// sessions that are held at the end. Anything but a seat or "try again" fails the test.
 pub fn storm(seed: u64, nodes: [&Server; 2], told: &Told, during: impl FnOnce()) -> Vec<Held> {

@@ -30,9 +30,6 @@ use crate::script::transfer::{FILLING, Transfer};
 use crate::serve::folder::DataFolder;
 use crate::serve::store::APPEND_ONLY_FOLDER;
 
-/// Shards of a target that is a cluster, where nobody says another number.
-const CLUSTER_SHARDS: u16 = 256;
-
 /// The help of `oneseat migrate`.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
@@ -91,7 +88,9 @@ impl Migrate {
 
     /// The configuration with what the command line says of the target.
     fn config(&self, shared: &Shared) -> Result<Config, Fatal> {
-        let config = shared.load_with(self.to.iter().map(|url| ("ONESEAT_REDIS__URL".to_owned(), url.clone())))?.config;
+        let url = self.to.iter().map(|url| ("ONESEAT_REDIS__URL".to_owned(), url.clone()));
+        let shards = self.shards.iter().map(|shards| ("ONESEAT_REDIS__SHARDS".to_owned(), shards.to_string()));
+        let config = shared.load_with(url.chain(shards))?.config;
         if config.redis.url.is_embedded() {
             return Err(Fatal::new(Exit::Usage, "no target is named").hint("--to redis://HOST:PORT, or redis.url"));
         }
@@ -109,10 +108,10 @@ fn runtime() -> Result<Runtime, Fatal> {
 impl Migration {
     async fn open(asked: Migrate, config: &Config, data: &Path) -> Result<Self, Fatal> {
         let place = config.redis.url.to_string();
-        let endpoint = Endpoint::new(config.redis.url.expose(), Duration::from_millis(config.redis.timeout_ms));
+        let timeout = Duration::from_millis(config.redis.timeout_ms);
+        let endpoint = Endpoint::new(config.redis.url.expose(), timeout).trusting(&config.redis.tls_ca);
         let transfer = Transfer::open(&endpoint).await.map_err(|error| unusable(&place, error))?;
-        let usual = if transfer.is_cluster() { CLUSTER_SHARDS } else { 1 };
-        let shards = asked.shards.unwrap_or(usual);
+        let shards = config.redis.shards();
         let now_ms = transfer.now_ms().await.map_err(broken)?;
         Ok(Self { asked, folder: data.to_owned(), place, shards, transfer, now_ms })
     }
@@ -279,7 +278,10 @@ impl Migration {
 fn unusable(place: &str, error: StoreError) -> Fatal {
     let hint = match error {
         StoreError::Evicts { .. } => "set `maxmemory-policy noeviction` there",
-        _ => "check --to or redis.url, and that the server runs",
+        StoreError::Unreachable(_) => "check --to or redis.url, and that the server runs",
+        StoreError::Untrusted { .. } => {
+            "name a PEM file with the certificate of the authority that signed the servers'"
+        }
     };
     Fatal::new(Exit::Store, format!("the target at {place} cannot be used")).because(error).hint(hint)
 }

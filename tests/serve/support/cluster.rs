@@ -12,7 +12,7 @@ const PRIMARIES: usize = 3;
 /// Milliseconds of silence after which a member is held for dead. A loaded machine is silent for a while, too.
 const TIMEOUT_MS: &str = "1500";
 /// Keys that move in one step of a migration.
-const KEYS_PER_STEP: &str = "20";
+const KEYS_PER_STEP: &str = "8";
 
 /// Six members: the first three begin as primaries, each of the others as the replica of the one three before it.
 pub struct Cluster {
