@@ -5,11 +5,11 @@
 //! of one primary counts as a loss of all: until another has taken over, the client sends nothing to anybody.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fred::clients::Client;
-use fred::error::Error;
+use fred::error::{Error, ErrorKind};
 use fred::interfaces::{ClientLike, EventInterface};
 use fred::types::config::Options;
 use fred::types::{ClusterHash, CustomCommand, Value};
@@ -26,6 +26,8 @@ pub(super) struct Link {
     rescue: Option<Arc<Rescue>>,
     /// How long a call may take before its script is held for endless.
     patience: Duration,
+    /// A connection that gave no answer is being tried; one trial at a time is enough.
+    is_on_trial: Arc<AtomicBool>,
 }
 
 /// One call: a script, by its digest or by its text, with keys of one slot.
@@ -46,7 +48,7 @@ impl Link {
     /// `client` is connected; `budget` is how long a call may take.
     pub fn new(client: Client, budget: Duration) -> Self {
         let state = LinkState::watch(&client, budget);
-        Self { client, state, rescue: None, patience: budget / 2 }
+        Self { client, state, rescue: None, patience: budget / 2, is_on_trial: Arc::default() }
     }
 
     /// Has scripts killed that do not end, over a second connection to the same store.
@@ -73,7 +75,32 @@ impl Link {
             }
             None => answer.await,
         };
+        if answer.as_ref().is_err_and(is_timeout) {
+            self.try_connection(slot);
+        }
         answer.map_err(Failure::from)
+    }
+
+    /// A call had no answer. The client holds a connection for dead when nothing comes for a while after its last write,
+    /// so never while calls go on; and a server that hangs, or is cut off, ends no connection. So a PING is sent after the
+    /// call: without an answer to that either, the client connects anew, to the new primary where there is one.
+    fn try_connection(&self, slot: u16) {
+        if self.is_on_trial.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (client, is_on_trial, patience) = (self.client.clone(), self.is_on_trial.clone(), self.patience);
+        tokio::spawn(async move {
+            let options = Options { timeout: Some(patience), ..Options::default() };
+            let command = CustomCommand::new_static("PING", ClusterHash::Custom(slot), false);
+            let pong = client.with_options(&options).custom::<Value, _>(command, Vec::<String>::new()).await;
+            if pong.as_ref().is_err_and(is_timeout) {
+                tracing::warn!("redis does not answer on this connection, another one is made");
+                if let Err(error) = client.force_reconnection().await {
+                    tracing::warn!(%error, "another connection to redis could not be made yet");
+                }
+            }
+            is_on_trial.store(false, Ordering::Release);
+        });
     }
 
     /// Gives every server that takes writes the text of a script; answers the digests under which they keep it.
@@ -90,6 +117,10 @@ impl Link {
             tracing::debug!(%error, "the connection to redis did not end in order");
         }
     }
+}
+
+fn is_timeout(error: &Error) -> bool {
+    *error.kind() == ErrorKind::Timeout
 }
 
 fn words(call: &Call<'_>) -> Vec<String> {

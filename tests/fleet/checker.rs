@@ -176,7 +176,10 @@ impl Seat<'_> {
                 (!is_refused && !self.excuses(life, at, |what| what == What::Death))
                     .then_some("closed without a word and without a cause")
             }
-            (None, Some((_, End::Client))) if life.answer.is_none() => Some("never answered, and given up"),
+            // A node that stands still, or waits for a store that does, answers when that is over.
+            (None, Some((at, End::Client))) if life.answer.is_none() => {
+                (!self.excuses(life, at, |what| what == What::Deafness)).then_some("never answered, and given up")
+            }
             _ => None,
         };
         violations.extend(wrong.map(|wrong| format!("{}: {wrong}: {}", life.uid, tell(life))));

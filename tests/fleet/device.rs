@@ -11,10 +11,12 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Instant, interval_at, sleep_until, timeout, timeout_at};
 
 use crate::history::{Answer, End, Notice, Record};
-use crate::support::{PATIENCE, frame};
+use crate::support::frame;
 
 /// How long a client waits for a connection.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a client waits for the answer to its login: longer than any node waits for its store.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection that is written down in the history.
 pub struct Device {
@@ -57,7 +59,7 @@ impl Device {
     /// for good or the connection ended.
     pub async fn log_in(&mut self) -> Option<u64> {
         loop {
-            let Ok(Some((id, body))) = timeout(PATIENCE, self.next()).await else { return None };
+            let Ok(Some((id, body))) = timeout(LOGIN_TIMEOUT, self.next()).await else { return None };
             if id == 1006 {
                 return match body["error"].as_u64() {
                     Some(0) => Some(0),

@@ -172,7 +172,9 @@ fn a_close_without_a_word_needs_a_death() {
 fn a_login_that_is_never_answered_is_found() {
     let mut unanswered = session(0, 0, "a", 100).ended(30_000, End::Client);
     unanswered.answer = None;
-    assert_found("never answered", vec![unanswered], vec![]);
+    assert_found("never answered", vec![unanswered.clone()], vec![]);
+    assert_right(vec![unanswered.clone()], vec![fault(0, 20_000, 40_000, What::Deafness)]);
+    assert_found("never answered", vec![unanswered], vec![fault(1, 20_000, 40_000, What::Deafness)]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::checker::Bounds;
 use crate::crowd::Habit;
-use crate::history::What;
+use crate::history::{Life, What};
 use crate::proxy::Proxy;
 use crate::stand::{Fleet, VERIFY, healthy, long, node, seed};
 use crate::support::instance::Instance;
@@ -20,6 +20,9 @@ const LOAD: Habit = Habit {
     stay: Duration::from_millis(2_000),
     falls_silent: false,
 };
+
+/// What each direction of a slow way takes.
+const SLOWNESS: Duration = Duration::from_millis(100);
 
 /// What a store that may lose answers allows.
 pub fn forgetful() -> Bounds {
@@ -90,7 +93,7 @@ fn a_slow_store_makes_logins_slow_and_nothing_else() {
     let proxies: Vec<Proxy> = (0..3).map(|_| Proxy::start(redis.socket())).collect();
     let setups = proxies.iter().enumerate().map(|(position, proxy)| node(&proxy.url(), position, VERIFY)).collect();
     let fleet = Fleet::start(vec![redis.socket()], setups);
-    proxies.iter().for_each(|proxy| proxy.delay(Duration::from_millis(100)));
+    proxies.iter().for_each(|proxy| proxy.delay(SLOWNESS));
     let crowd = fleet.crowd(LOAD, seed);
     crowd.wait_sessions(long(250));
     // A heartbeat asks nobody.
@@ -101,4 +104,7 @@ fn a_slow_store_makes_logins_slow_and_nothing_else() {
     assert_eq!(json!(seat), seen);
     drop(session);
     fleet.settle(crowd, healthy());
+    let took = |life: &Life| Some(life.session()?.at - life.asked);
+    let fastest = fleet.record.with(|history| history.lives.iter().filter_map(took).min());
+    assert!(fastest.is_some_and(|time| time >= 2 * SLOWNESS), "the store was not slow: {fastest:?}");
 }

@@ -26,6 +26,12 @@ fn fleet(redis: &RedisServer, more: impl Fn(Setup) -> Setup) -> (Fleet, Vec<Prox
     (Fleet::start(vec![redis.socket()], setups), proxies)
 }
 
+/// Waits until a node says that it does not hear.
+fn wait_unready(fleet: &Fleet, node: usize) {
+    let status = || fleet.node(node).admin.try_get("/readyz").filter(|(status, _)| *status == 503);
+    wait_until("the node says that it does not hear", status);
+}
+
 /// Kicks do not arrive, and nothing says so but the silence of the node's message to itself. The next verify finds what
 /// was missed, so the bound is its interval and what a kick takes; no part of it is excused.
 #[test]
@@ -37,8 +43,7 @@ fn kicks_that_a_dead_channel_swallows_are_found_by_the_next_verify() {
         crowd.wait_sessions(50);
         proxies[turn % 3].black_hole(Scope::PubSub, Way::FromStore);
         crowd.wait_sessions(150);
-        let is_unready = || fleet.node(turn % 3).admin.try_get("/readyz").filter(|(status, _)| *status == 503);
-        wait_until("the node says that it does not hear", is_unready);
+        wait_unready(&fleet, turn % 3);
         // What was swallowed arrives now, late: each of it names a session, and can hit no newer one.
         proxies[turn % 3].restore();
         fleet.wait_ready();
@@ -57,6 +62,7 @@ fn a_channel_that_cannot_subscribe_anew_is_survived() {
     proxies[0].black_hole(Scope::PubSub, Way::ToStore);
     redis.look().run(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     crowd.wait_sessions(150);
+    wait_unready(&fleet, 0);
     proxies[0].restore();
     fleet.wait_ready();
     crowd.wait_sessions(50);

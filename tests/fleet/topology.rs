@@ -9,6 +9,7 @@ use crate::outage::forgetful;
 use crate::stand::{Fleet, VERIFY, healthy, long, node, seed};
 use crate::support::cluster::Cluster;
 use crate::support::sentinel::Sentinels;
+use crate::support::wait_until;
 
 const LOAD: Habit = Habit {
     users: 80,
@@ -65,6 +66,53 @@ fn a_primary_of_a_cluster_that_dies_loses_no_session_for_good() {
         fleet.wait_ready();
         crowd.wait_sessions(100);
         store.start_again(dying);
+    }
+    fleet.settle(crowd, forgetful());
+}
+
+/// It answers what was asked of it before it learns that it is no primary any more.
+#[test]
+fn a_primary_that_stood_still_under_sentinels_takes_nobody_with_it() {
+    let (seed, store) = (seed(), Sentinels::start());
+    let mut fleet = fleet(&store.url(), vec![store.store(store.primary()).socket()]);
+    let crowd = fleet.crowd(LOAD, seed);
+    for _ in 0..long(1) {
+        crowd.wait_sessions(150);
+        let outage = fleet.record.break_off(None, What::Deafness);
+        let paused = store.primary();
+        store.store(paused).pause();
+        store.wait_failover(paused);
+        fleet.look_at(vec![store.store(1 - paused).socket()]);
+        crowd.wait_sessions(30);
+        store.store(paused).resume();
+        wait_until("the former primary follows", || {
+            (store.store(paused).info("replication", "role")? == "slave").then_some(())
+        });
+        fleet.record.mend(outage);
+        fleet.wait_ready();
+        crowd.wait_sessions(100);
+    }
+    fleet.settle(crowd, forgetful());
+}
+
+#[test]
+fn a_primary_of_a_cluster_that_stood_still_takes_nobody_with_it() {
+    let (seed, store) = (seed(), Cluster::start());
+    let mut fleet = fleet(&store.url(), primaries(&store));
+    let crowd = fleet.crowd(LOAD, seed);
+    for turn in 0..long(1) {
+        crowd.wait_sessions(150);
+        let outage = fleet.record.break_off(None, What::Deafness);
+        let paused = store.primaries()[turn % 3];
+        store.member(paused).pause();
+        store.wait_failover(paused);
+        crowd.wait_sessions(30);
+        store.member(paused).resume();
+        store.wait_whole();
+        fleet.record.mend(outage);
+        fleet.look_at(primaries(&store));
+        fleet.wait_ready();
+        crowd.wait_sessions(100);
     }
     fleet.settle(crowd, forgetful());
 }
