@@ -27,7 +27,8 @@ struct Drain {
     over_ms: Option<u64>,
 }
 
-/// Every node, alive or not. The directory has the counts of the last beats; here each is asked of the rosters.
+/// Every node, alive or not. The directory has the counts of the last beats; here each is asked of the rosters, and that of
+/// the last beat stands where one of them does not answer.
 pub async fn list(State(state): State<AdminState>) -> Result<Json<Value>, Problem> {
     let mut answer = state.caller.ask("nodes", None, Arguments::new()).await?;
     for node in answer["nodes"].as_array_mut().into_iter().flatten() {
@@ -42,7 +43,11 @@ async fn count(state: &AdminState, node: &Value) -> Result<Value, Problem> {
     let name = node["name"].as_str().and_then(Name::parse);
     match (name, node["incarnation"].as_u64()) {
         _ if node["live"] != true => Ok(0.into()),
-        (Some(name), Some(incarnation)) => Ok(count_sessions(&state.caller, &name, incarnation).await?.into()),
+        (Some(name), Some(incarnation)) => match count_sessions(&state.caller, &name, incarnation).await {
+            Ok(count) => Ok(count.into()),
+            Err(error) if error.retry_after_ms().is_some() => Ok(node["count"].clone()),
+            Err(error) => Err(error.into()),
+        },
         _ => Ok(node["count"].clone()),
     }
 }

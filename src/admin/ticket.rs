@@ -69,6 +69,8 @@ pub async fn issue(
         Value::Array(items) => Ok(Json(Value::Array(issue_all(&state, items).await?))),
         item => {
             let order = read(item, &state.settings)?;
+            // Before the place is booked: nobody would come for it.
+            let _turn = state.gateway.gate().enter().await?;
             let place = assign_all(&state, &order.zone, 1).await?.remove(0)?;
             Ok(Json(issue_one(&state, order, place).await?))
         }
@@ -94,7 +96,11 @@ async fn issue_all(state: &AdminState, items: Vec<Value>) -> Result<Vec<Value>, 
         let place = order.as_ref().ok().and_then(|order| places.get_mut(&order.zone)?.pop());
         async move {
             match (order, place) {
-                (Ok(order), Some(place)) => issue_one(state, order, place?).await,
+                (Ok(order), Some(place)) => {
+                    let place = place?;
+                    let _turn = state.gateway.gate().enter().await?;
+                    issue_one(state, order, place).await
+                }
                 (Ok(_), None) => Err(no_node(None)),
                 (Err(problem), _) => Err(problem),
             }
@@ -127,7 +133,6 @@ async fn issue_one(state: &AdminState, order: Order, (host, port): Place) -> Res
         .with(Argument::Class, seat.class.as_str())
         .with(Argument::TokenDigest, TokenDigest::of(&token).to_string())
         .with(Argument::TtlMs, ttl_ms.to_string());
-    let _turn = state.gateway.gate().enter().await?;
     let issued = state.caller.ask("ticket", Some(&seat.uid), arguments).await?;
     if issued["error"] == "token_in_use" {
         return Err(Problem::invalid(format!("this token is in use for class {} of the same user", issued["class"])));

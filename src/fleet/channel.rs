@@ -110,7 +110,7 @@ impl Ear {
                 tracing::warn!("the node does not hear itself on its channel any more and subscribes anew");
                 self.readiness.set(Condition::Channel, false);
                 let dead = std::mem::replace(&mut link, self.redial().await);
-                tokio::spawn(async move { timeout(PARTING, dead.client.quit()).await });
+                hang_up(dead.client);
                 self.wakes.resync.notify_one();
                 self.wakes.announced.notify_one();
             }
@@ -123,7 +123,11 @@ impl Ear {
         let (messages, reconnects) = (client.message_rx(), client.reconnect_rx());
         client.init().await?;
         client.manage_subscriptions();
-        client.subscribe(vec![self.caller.standing().channel().as_str(), SCRIPTS_CHANNEL]).await?;
+        let subscribed = client.subscribe(vec![self.caller.standing().channel().as_str(), SCRIPTS_CHANNEL]).await;
+        if let Err(error) = subscribed {
+            hang_up(client);
+            return Err(error.into());
+        }
         Ok(Link { client, messages, reconnects })
     }
 
@@ -197,6 +201,11 @@ impl Ear {
         }
         false
     }
+}
+
+/// Ends a connection in the background; nobody waits for one that may be dead.
+fn hang_up(client: SubscriberClient) {
+    tokio::spawn(async move { timeout(PARTING, client.quit()).await });
 }
 
 fn decode(value: Value) -> Heard {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::fleet::assign::{Wish, assign};
 use crate::gateway::{Door, Gateway};
 use crate::id::Sid;
-use crate::script::Caller;
+use crate::script::{Argument, Arguments, CallError, Caller};
 
 /// Time between two handfuls of goodbyes.
 const STEP: Duration = Duration::from_millis(100);
@@ -19,7 +19,10 @@ const STEP: Duration = Duration::from_millis(100);
 const RETURN_MS_MAX: u64 = 2_000;
 
 /// Sends every session away within about `over`, and goes on with those that still came, until none is left.
-pub async fn empty(caller: &Caller, gateway: &Gateway, over: Duration, reserve: Duration) {
+///
+/// Whoever has no place to go to stays for the time being, and is sent away without one when the time is over. `wish` says
+/// where they like to go.
+pub async fn empty(caller: &Caller, gateway: &Gateway, over: Duration, wish: Wish<'_>) {
     let begun = Instant::now();
     gateway.set_door(Door::Drained { elsewhere: None });
     tracing::info!(sessions = gateway.session_count(), ?over, "draining: sessions are sent to other nodes");
@@ -32,11 +35,18 @@ pub async fn empty(caller: &Caller, gateway: &Gateway, over: Duration, reserve: 
         }
         let left = over.saturating_sub(begun.elapsed());
         for handful in sids.chunks(per_step(sids.len(), left)) {
-            send_away(caller, gateway, handful, reserve).await;
+            send_away(caller, gateway, handful, wish, begun.elapsed() < over).await;
             at = Instant::now().max(at + STEP);
             sleep_until(at).await;
         }
     }
+}
+
+/// Tells the directory that this node is to be emptied. It hears of it by its next beat, as of an operator's wish. Answers
+/// whether the directory knows the node.
+pub async fn announce(caller: &Caller, over: Duration) -> Result<bool, CallError> {
+    let arguments = Arguments::new().with(Argument::Draining, "1").with(Argument::OverMs, over.as_millis().to_string());
+    Ok(caller.ask("drain", None, arguments).await?["outcome"] == "draining")
 }
 
 /// How many have to go with each step for all to be gone in time.
@@ -45,16 +55,18 @@ fn per_step(count: usize, left: Duration) -> usize {
     count.div_ceil(usize::try_from(steps).unwrap_or(usize::MAX)).max(1)
 }
 
-async fn send_away(caller: &Caller, gateway: &Gateway, sids: &[Sid], reserve: Duration) {
-    let wish = Wish { count: sids.len(), zone: "", reserve };
+/// Sends away those for whom there is a place; the others too, where they may not wait for one any more.
+async fn send_away(caller: &Caller, gateway: &Gateway, sids: &[Sid], wish: Wish<'_>, may_wait: bool) {
+    let wish = Wish { count: sids.len(), ..wish };
     let places = assign(caller, wish).await.map(|assignment| assignment.addresses).unwrap_or_else(|error| {
         tracing::warn!(%error, "no other node could be asked for; clients are told to find one by themselves");
         Vec::new()
     });
     // Logins that this node still refuses are told the same place.
     gateway.set_door(Door::Drained { elsewhere: places.first().cloned() });
+    let leaving = if may_wait { places.len().min(sids.len()) } else { sids.len() };
     let mut places = places.into_iter();
-    for sid in sids {
+    for sid in &sids[..leaving] {
         gateway.send_elsewhere(*sid, places.next().as_deref(), jitter_ms());
     }
 }

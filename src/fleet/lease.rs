@@ -120,6 +120,8 @@ impl Lease {
 
     /// Takes a new incarnation and its first lease.
     pub async fn register(&self) -> Result<Registration, RegisterError> {
+        // Who insisted on the name at its start does not insist for ever.
+        let is_start = self.caller.standing().incarnation() == 0;
         let arguments = Arguments::new()
             .with(Argument::Incarnation, self.caller.standing().incarnation().to_string())
             .with(Argument::Weight, self.identity.weight.to_string())
@@ -128,7 +130,7 @@ impl Lease {
             .with(Argument::Address, self.identity.address.as_str())
             .with(Argument::Capacity, self.identity.capacity.to_string())
             .with(Argument::LeaseMs, self.identity.lease_ms.to_string())
-            .with(Argument::Takeover, if self.identity.takeover { "1" } else { "" })
+            .with(Argument::Takeover, if self.identity.takeover && is_start { "1" } else { "" })
             .with(Argument::Shards, self.caller.shards().count().to_string())
             .with(Argument::Store, uuid::Uuid::new_v4().to_string());
         let standing = self.caller.standing();
@@ -152,10 +154,16 @@ impl Lease {
         }
     }
 
-    /// One sign of life, with the number of this node's sessions (see [`Census`]), and the number of those who came since the last
-    /// one.
-    pub async fn beat(&self, arrivals: u64) -> Result<Beat, CallError> {
-        let sessions = self.census.take(&self.caller, Duration::from_millis(self.identity.lease_ms / 4)).await;
+    /// Zone of this node; may be empty.
+    pub fn zone(&self) -> &str {
+        &self.identity.zone
+    }
+
+    /// One sign of life, with the number of this node's sessions (see [`Census`]; at least `known`, where the rosters still
+    /// have them under an older incarnation), and the number of those who came since the last one.
+    pub async fn beat(&self, arrivals: u64, known: u64) -> Result<Beat, CallError> {
+        let counted = self.census.take(&self.caller, Duration::from_millis(self.identity.lease_ms / 4)).await;
+        let sessions = counted.max(known);
         let standing = self.caller.standing();
         let sent_ms = standing.local_ms();
         let trouble = self.caller.trouble();

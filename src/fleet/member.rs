@@ -8,10 +8,11 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::config::Partition;
-use crate::fleet::drain::empty;
+use crate::fleet::assign::Wish;
+use crate::fleet::drain::{self, empty};
 use crate::fleet::lease::{Beat, Lease, RegisterError, Registration};
 use crate::fleet::reap::{mark_dead, reap_dead};
-use crate::fleet::verify::verify_all;
+use crate::fleet::verify::{Findings, verify_all};
 use crate::gateway::{Door, Gateway};
 use crate::metric::Metric;
 use crate::readiness::{Condition, Readiness};
@@ -20,6 +21,22 @@ use crate::script::Caller;
 
 /// Time between two looks whether the lease still runs, for a node that is fenced without it.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Rounds that came to their end with sessions that had no answer, before newcomers are let in again.
+const PARTIAL_ROUNDS_MAX: u32 = 3;
+
+/// How far a round of verifying came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Verified {
+    /// Every session was held against its seat.
+    Whole,
+    /// Some had no answer.
+    InPart,
+    /// A new round was asked for meanwhile.
+    Cut,
+    /// The store was away.
+    Not,
+}
 
 /// How often the node beats and verifies, and what it does when it is cut off.
 #[derive(Clone, Copy, Debug)]
@@ -91,20 +108,24 @@ impl Member {
                     tracing::error!("another process has taken the name of this node, which stops");
                     return;
                 }
-                Some(_) if std::mem::take(&mut was_away) => self.resync.notify_one(),
-                Some(_) => {}
-                None => {
-                    was_away = true;
-                    continue;
+                Some(answer) => {
+                    if std::mem::take(&mut was_away) {
+                        self.resync.notify_one();
+                    }
+                    if answer != Beat::Unknown {
+                        arrivals = 0;
+                    }
                 }
+                None => was_away = true,
             }
-            arrivals = 0;
         }
     }
 
     /// Beats once, and acts on the answer. `None`: there was no answer.
     async fn beat(&self, arrivals: u64, store: &mut String, signals: &Signals) -> Option<Beat> {
-        let answer = self.lease.beat(arrivals).await;
+        // Until they are verified the rosters have them under the incarnation before.
+        let known = if self.gateway.is_suspended() { self.gateway.session_count() as u64 } else { 0 };
+        let answer = self.lease.beat(arrivals, known).await;
         let beat = answer.inspect_err(|error| tracing::warn!(%error, "a beat failed")).ok()?;
         match &beat {
             Beat::Renewed { revision, has_gone_back, drain, overdue } => {
@@ -144,7 +165,7 @@ impl Member {
                     tracing::warn!(before = %store, now = registration.store, "this is another store, or one that lost everything");
                     *store = registration.store;
                 }
-                set_drain(&signals.drain, registration.drain);
+                self.go_on_draining(registration.drain, signals).await;
                 self.resync.notify_one();
                 self.announced.notify_one();
                 Some(Beat::Unknown)
@@ -154,6 +175,17 @@ impl Member {
                 tracing::warn!(%error, "registering anew failed");
                 None
             }
+        }
+    }
+
+    /// A directory that lost everything has forgotten a drain, too, and is told of it again.
+    async fn go_on_draining(&self, known: Option<Duration>, signals: &Signals) {
+        let before = *signals.drain.borrow();
+        let Some(over) = before.filter(|_| known.is_none()) else {
+            return set_drain(&signals.drain, known);
+        };
+        if let Err(error) = drain::announce(&self.caller, over).await {
+            tracing::warn!(%error, "the directory could not be told again that this node is drained");
         }
     }
 
@@ -167,13 +199,21 @@ impl Member {
                 _ = rounds.tick() => self.rhythm.verify / 2,
                 () = self.resync.notified() => Duration::ZERO,
             };
-            let mut suspensions = self.gateway.suspensions();
-            while !self.verify(over).await {
-                tokio::time::sleep(self.rhythm.beat).await;
-                (over, suspensions) = (Duration::ZERO, self.gateway.suspensions());
+            for round in 1.. {
+                let suspensions = self.gateway.suspensions();
+                let verified = self.verify(over).await;
+                // Newcomers do not wait for ever for the few sessions that cannot be verified.
+                if verified == Verified::Whole || verified == Verified::InPart && round >= PARTIAL_ROUNDS_MAX {
+                    self.gateway.resume(suspensions);
+                    self.tell_whether_known();
+                }
+                match verified {
+                    Verified::Whole => break,
+                    Verified::Cut => {}
+                    Verified::InPart | Verified::Not => tokio::time::sleep(self.rhythm.beat).await,
+                }
+                over = Duration::ZERO;
             }
-            self.gateway.resume(suspensions);
-            self.tell_whether_known();
         }
     }
 
@@ -235,7 +275,8 @@ impl Member {
     /// Logins that were under way when the door was shut may still be seated.
     async fn stay_empty(&self, over: Duration) {
         loop {
-            empty(&self.caller, &self.gateway, over, self.rhythm.reserve).await;
+            let wish = Wish { count: 0, zone: self.lease.zone(), reserve: self.rhythm.reserve };
+            empty(&self.caller, &self.gateway, over, wish).await;
             while self.gateway.session_count() == 0 {
                 tokio::time::sleep(self.rhythm.beat).await;
             }
@@ -281,20 +322,22 @@ impl Member {
         outcome.is_ok()
     }
 
-    /// Whether the round came to its end.
-    async fn verify(&self, over: Duration) -> bool {
+    async fn verify(&self, over: Duration) -> Verified {
         match verify_all(&self.caller, &self.gateway, over, &self.resync).await {
-            Ok(findings) if findings.is_clean() => {
-                tracing::debug!(verified = findings.verified, "sessions and seats agree");
-                findings.is_whole()
-            }
             Ok(findings) => {
-                tracing::warn!(?findings, "sessions and seats differed and were mended");
-                findings.is_whole()
+                match findings.is_clean() {
+                    true => tracing::debug!(verified = findings.verified, "sessions and seats agree"),
+                    false => tracing::warn!(?findings, "sessions and seats differed and were mended"),
+                }
+                match findings {
+                    Findings { is_cut: true, .. } => Verified::Cut,
+                    Findings { open: 0, .. } => Verified::Whole,
+                    _ => Verified::InPart,
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "verifying failed and is tried again");
-                false
+                Verified::Not
             }
         }
     }

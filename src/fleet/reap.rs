@@ -166,7 +166,8 @@ async fn run_calls(caller: &Caller, page: Vec<Effect>) -> Result<usize, CallErro
     let mut reaped = 0;
     for (outcome, uid) in outcomes {
         match outcome {
-            Ok(_) => reaped += 1,
+            // Another reaper may have been there first, or the session lives on under a newer incarnation.
+            Ok(verdict) => reaped += usize::from(answer("expire", &verdict.effects)?["outcome"] == "reaped"),
             Err(error) if error.retry_after_ms().is_some() => return Err(error),
             Err(error) => tracing::error!(%uid, %error, "a session of a dead node cannot be ended"),
         }

@@ -49,11 +49,6 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Whether every session was held against its seat.
-    pub fn is_whole(&self) -> bool {
-        self.open == 0 && !self.is_cut
-    }
-
     /// Whether sessions and seats agreed before.
     pub fn is_clean(&self) -> bool {
         Findings { verified: self.verified, is_cut: self.is_cut, ..Findings::default() } == *self
@@ -70,8 +65,10 @@ impl Findings {
         };
         *slot += 1;
         Metric::Verified.counter_of(label).increment(1);
-        if let Err(error) = outcome {
-            tracing::warn!(%error, "a session could not be verified");
+        match outcome {
+            Err(error) if label == "failed" => tracing::error!(%error, "a session cannot be verified"),
+            Err(error) => tracing::debug!(%error, "a session could not be verified"),
+            Ok(_) => {}
         }
     }
 }
@@ -92,11 +89,17 @@ pub async fn verify_all(
     for slice in sessions.chunks(SLICE) {
         let calls = slice.iter().cloned().map(|session| verify_one(caller, gateway, session));
         let outcomes: Vec<_> = stream::iter(calls).buffer_unordered(CALLS_MAX).collect().await;
-        outcomes.into_iter().for_each(|outcome| findings.note(outcome));
+        let is_away =
+            outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|error| error.retry_after_ms().is_some()));
+        for outcome in outcomes {
+            match outcome {
+                Err(error) if is_away => return Err(error),
+                outcome => findings.note(outcome),
+            }
+        }
         is_urgent = is_urgent || timeout(pause, hurry.notified()).await.is_ok();
         if is_urgent && !over.is_zero() {
             // Those that were looked at first may be the ones that something happened to: a new round begins.
-            hurry.notify_one();
             return Ok(Findings { is_cut: true, ..findings });
         }
     }

@@ -70,8 +70,14 @@ impl Gate {
             return Err(self.book());
         }
         let waiting = Waiting::new(&self.waiting);
-        let permit = self.turns.acquire().await.expect("the semaphore is never closed");
+        // A store that hangs is slower than it was lately.
+        let turn = tokio::time::timeout(WAIT_MAX, self.turns.acquire()).await;
         drop(waiting);
+        let Ok(permit) = turn else {
+            Metric::Refusals.counter_of("busy").increment(1);
+            return Err(self.book());
+        };
+        let permit = permit.expect("the semaphore is never closed");
         Ok(Turn { gate: self, _permit: permit, since: Instant::now() })
     }
 

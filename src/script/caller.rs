@@ -245,7 +245,7 @@ impl Caller {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
-            may_have_run |= matches!(failure, Failure::Lost(_));
+            may_have_run |= matches!(failure, Failure::Lost(_) | Failure::Ended(_));
             let is_up = failure.may_repeat(is_repeatable(script)) && self.is_up_again(pause, end).await;
             if !is_up {
                 return Err(explain(script, failure, may_have_run));

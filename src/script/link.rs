@@ -88,7 +88,8 @@ impl Link {
         if self.is_on_trial.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (client, is_on_trial, patience) = (self.client.clone(), self.is_on_trial.clone(), self.patience);
+        // As long as a call may take: a server that is only slow answers in between.
+        let (client, is_on_trial, patience) = (self.client.clone(), self.is_on_trial.clone(), self.patience * 2);
         tokio::spawn(async move {
             let options = Options { timeout: Some(patience), ..Options::default() };
             let command = CustomCommand::new_static("PING", ClusterHash::Custom(slot), false);

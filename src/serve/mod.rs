@@ -20,7 +20,7 @@ use crate::fault;
 use crate::fleet::channel::{Ear, Wakes};
 use crate::fleet::lease::SCHEMA;
 use crate::fleet::member::{Member, Rhythm};
-use crate::fleet::{Identity, Lease, RegisterError, Registration, farewell, reap};
+use crate::fleet::{Identity, Lease, RegisterError, Registration, drain, farewell, reap};
 use crate::gateway::Gateway;
 use crate::metric::Metric;
 use crate::readiness::{Condition, Readiness};
@@ -74,7 +74,10 @@ async fn serve(config: Arc<Config>, options: Options) -> Result<Exit, Fatal> {
     let lease = Arc::new(Lease::new(caller.clone(), identity(&config, &folder, options.takeover)));
     let registration = join(&lease, &readiness).await?;
     follow(&config, &caller, &readiness).await?;
-    clear(&caller).await?;
+    tokio::select! {
+        cleared = clear(&caller) => cleared?,
+        () = stay_alive(&lease, Duration::from_millis(config.node.beat_ms)) => {}
+    }
     let ear = Ear {
         endpoint: store.endpoint.clone(),
         caller: caller.clone(),
@@ -109,7 +112,10 @@ async fn serve(config: Arc<Config>, options: Options) -> Result<Exit, Fatal> {
     let mut signals = Signals::new();
     let (exit, reason) = tokio::select! {
         () = signals.asked_to_stop() => (Exit::Ok, Reason::Shutdown),
-        _ = &mut living => (Exit::NameTaken, Reason::Fenced),
+        ended = &mut living => match ended {
+            Ok(()) => (Exit::NameTaken, Reason::Fenced),
+            Err(_) => (Exit::Bug, Reason::Internal),
+        },
         _ = &mut serving => (Exit::Bug, Reason::Internal),
         () = store.ended() => {
             tracing::error!("the embedded store has ended, so this process ends, too");
@@ -121,6 +127,8 @@ async fn serve(config: Arc<Config>, options: Options) -> Result<Exit, Fatal> {
         tokio::select! {
             () = drain_first(&config, &caller, &gateway) => {}
             () = signals.asked_to_stop() => tracing::warn!("asked to stop once more: draining ends here"),
+            _ = &mut living => tracing::error!("another process has the name of this node: draining ends here"),
+            () = store.ended() => tracing::error!("the embedded store has ended: draining ends here"),
         }
     }
     let _ = stop.send(true);
@@ -249,12 +257,22 @@ async fn join(lease: &Lease, readiness: &Readiness) -> Result<Registration, Fata
         }
         RegisterError::Shards { shards } => Fatal::new(Exit::Store, "redis.shards does not fit the store")
             .because(error)
-            .hint(format!("set redis.shards to {shards}; `oneseat migrate` moves a store to another number")),
+            .hint(format!("set redis.shards to {shards}; the number of a store in use cannot be changed")),
         other => Fatal::new(Exit::Store, "the node cannot register").because(other),
     })?;
     Metric::Registrations.counter_of("start").increment(1);
     readiness.set(Condition::Node, true);
     Ok(registration)
+}
+
+/// Keeps the lease while the start takes its time, for as long as it is polled.
+async fn stay_alive(lease: &Lease, pause: Duration) {
+    loop {
+        tokio::time::sleep(pause).await;
+        if let Err(error) = lease.beat(0, 0).await {
+            tracing::warn!(%error, "a beat failed");
+        }
+    }
 }
 
 /// Removes what older incarnations of this node left, before the first client is accepted.
@@ -311,10 +329,12 @@ impl Signals {
 /// Has the sessions sent to other nodes before the end. The node learns that it is drained by its next beat, as it does
 /// from an operator.
 async fn drain_first(config: &Config, caller: &Caller, gateway: &Gateway) {
-    let arguments =
-        Arguments::new().with(Argument::Draining, "1").with(Argument::OverMs, config.node.drain_ms.to_string());
-    if let Err(error) = caller.ask("drain", None, arguments).await {
-        return tracing::warn!(%error, "the directory could not be told to drain this node, which stops at once");
+    match drain::announce(caller, Duration::from_millis(config.node.drain_ms)).await {
+        Ok(true) => {}
+        Ok(false) => return tracing::warn!("the directory does not know this node, which stops without a drain"),
+        Err(error) => {
+            return tracing::warn!(%error, "the directory could not be told to drain this node, which stops at once");
+        }
     }
     let emptied = async {
         while gateway.session_count() > 0 {

@@ -56,7 +56,15 @@ pub fn run(api: &Api, name: &Name, over: Duration, no_wait: bool, shared: &Share
 fn wait_empty(api: &Api, name: &Name, before: u64, deadline: Instant) -> Result<(), Fatal> {
     let mut progress = Progress::new();
     loop {
-        let sight = look(&api.get("/v1/nodes")?, name);
+        let sight = match api.get("/v1/nodes") {
+            Ok(answer) => look(&answer, name),
+            // The drain goes on whether or not somebody looks.
+            Err(_) if Instant::now() < deadline => {
+                sleep(LOOK_EVERY);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let failed = |why: String| Err(Fatal::new(Exit::Failed, why));
         match sight {
             Sight::Empty | Sight::Left => break,
