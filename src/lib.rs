@@ -33,7 +33,7 @@
 //! 1. `gateway/listener.rs` accepts a socket and gives its connection a sid.
 //! 2. `gateway/visitor.rs` waits for 1005 and hands it on.
 //! 3. `gateway/login.rs` asks the script `login`, and `gateway/router.rs` carries out its effects in order.
-//! 4. `script/caller.rs` runs the version that `script/active.rs` picks: EVALSHA, one reload where Redis forgot it.
+//! 4. `script/caller.rs` runs the version that `script/active.rs` picks: EVALSHA, its text where Redis forgot it.
 //! 5. `lua/login/v1.lua` checks the ticket, takes the seat, displaces its holder, writes 1006.
 //! 6. `gateway/session.rs` serves what follows, until a kick, silence or the client ends it.
 

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::cluster::Cluster;
 use crate::support::instance::Instance;
+use crate::support::sentinel::Sentinels;
 use crate::support::{RedisServer, Setup};
 use crate::truth::Store;
 
@@ -38,6 +39,38 @@ fn a_user_with_a_password_is_let_in_and_others_are_not() {
     Setup::at(&url("app:s3cret%2F%25")).start().session(1000).beat();
     refused(Setup::at(&url("app:wr0ng")), &["redis.url", "app:***@", "WRONGPASS"]);
     refused(Setup::at(&format!("redis://{}", redis.address())), &["redis.url", "NOAUTH"]);
+}
+
+/// The user of a node, beside the one without a password that the stores and the tests use among themselves.
+const APP: [&str; 7] = ["--user", "app", "on", ">s3cret", "~*", "&*", "+@all"];
+
+/// The URL with a login in it.
+fn as_user(url: &str, login: &str) -> Setup {
+    Setup::at(&url.replacen("://", &format!("://{login}@"), 1)).set("redis.timeout_ms", 2000)
+}
+
+#[test]
+fn a_user_of_the_stores_is_none_of_the_sentinels() {
+    let store = Sentinels::start_with(&APP);
+    let server = as_user(&store.url(), "app:s3cret").start();
+    server.session(1000).beat();
+    let clients = store.store(0).look().run(&["CLIENT", "LIST"]);
+    assert!(clients.as_str().is_some_and(|list| list.contains("user=app")), "{clients}");
+    refused(as_user(&store.url(), "app:wr0ng"), &["redis.url", "app:***@"]);
+}
+
+#[test]
+fn every_member_of_a_cluster_asks_for_the_password() {
+    let store = Cluster::start_with(&APP);
+    let server = as_user(&store.url(), "app:s3cret").start();
+    for uid in 1000..1020 {
+        server.session(uid).beat();
+    }
+    for index in store.primaries() {
+        let clients = store.member(index).look().run(&["CLIENT", "LIST"]);
+        assert!(clients.as_str().is_some_and(|list| list.contains("user=app")), "{clients}");
+    }
+    refused(as_user(&store.url(), "app:wr0ng"), &["redis.url", "app:***@"]);
 }
 
 #[test]

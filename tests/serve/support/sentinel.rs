@@ -31,9 +31,14 @@ pub struct Sentinels {
 impl Sentinels {
     /// Starts all, and waits until the replica follows and the sentinels know each other.
     pub fn start() -> Self {
-        let primary = Instance::start(&[]);
+        Self::start_with(&[])
+    }
+
+    /// As [`Sentinels::start`], with further options for both stores.
+    pub fn start_with(options: &[&str]) -> Self {
+        let primary = Instance::start(options);
         let port = primary.port().to_string();
-        let replica = Instance::start(&["--replicaof", "127.0.0.1", &port]);
+        let replica = Instance::start(&[&["--replicaof", "127.0.0.1", &port], options].concat());
         let sentinels = launch_sentinels(&primary, &replica);
         let started = Self { stores: vec![primary, replica], sentinels };
         wait_until("the replica follows", || {
