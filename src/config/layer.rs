@@ -54,7 +54,8 @@ pub fn merge(
         layers.push(read_file(path)?);
     }
     let mut variables: Vec<_> = environment.into_iter().collect();
-    variables.sort();
+    // Of two with one name the later one stands, as what a command line says is behind the environment.
+    variables.sort_by(|(one, _), (other, _)| one.cmp(other));
     for (name, value) in variables {
         match read_variable(&template, &name, &value) {
             Variable::Setting(layer) => layers.push(layer),
