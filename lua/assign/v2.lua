@@ -2,7 +2,8 @@
 --
 -- Sessions and tickets handed out, held against capacity times weight, stay even over the nodes that live and are neither
 -- being emptied nor full; those of the zone come first, the others when these are full. A place is kept until a session
--- arrives at the node or the time is over; times are rounded up to a second, so that a record stays small.
+-- arrives at the node or the time is over; times are rounded up to a second, so that a record stays small. A call that
+-- is made again keeps more places, until their time is over.
 --
 -- @since 0.1.0
 -- @mode write

@@ -70,7 +70,7 @@ arguments! {
     Owner = "owner",
     /// Sessions that the node is willing to hold.
     Capacity = "capacity",
-    /// Sessions that the node holds, summed over its shards.
+    /// Sessions that the node holds, summed over its shards; of `assign`, how many newcomers there are.
     Count = "count",
     /// Milliseconds for which a sign of life is good.
     LeaseMs = "lease_ms",

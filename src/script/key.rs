@@ -111,7 +111,7 @@ impl Key {
         let (word, uid) = rest.split_once(':').unwrap_or((rest, ""));
         let key = Self::parse(word)?;
         let tag_fits = if key.of_directory() { tag == "dir" } else { tag.parse::<u16>().is_ok() };
-        (tag_fits && key.of_user() == !uid.is_empty()).then_some((key, uid))
+        (tag_fits && key.of_user() != uid.is_empty()).then_some((key, uid))
     }
 
     /// The name in Redis. `uid` is used by the keys of a user only.

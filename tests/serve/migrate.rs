@@ -299,7 +299,9 @@ fn a_target_that_somebody_else_writes_to_is_not_opened() {
     let told = std::thread::scope(|scope| {
         let intruder = scope.spawn(|| {
             let mut look = redis.look();
-            while !is_over.load(Ordering::Relaxed) && look.run(&["EXISTS", "os:{dir}:meta"]) == 0 {}
+            while !is_over.load(Ordering::Relaxed) && look.run(&["EXISTS", "os:{dir}:meta"]) == 0 {
+                std::thread::yield_now();
+            }
             look.run(&["HSET", "os:{0}:seat:777", "main:sid", "intruder"]);
         });
         let told = estate.migrate(&redis, &[]);
@@ -340,5 +342,8 @@ fn keys_of_others_stay_behind_and_keys_of_a_later_day_are_refused() {
     );
     let told = estate.migrate(&other, &[]).refused(1);
     assert!(told.contains("os:{0}:new:1") && told.contains("nothing was copied"), "{told}");
+    let unfinished = "*4\r\n$4\r\nHSET\r\n$13\r\nos:{dir}:meta\r\n$6\r\nschema\r\n$9\r\nmigrating\r\n";
+    import(&estate.server, estate.folder.path(), &format!("{all}{unfinished}"));
+    assert!(estate.migrate(&other, &[]).refused(4).contains("did not finish"));
     assert_eq!(keys(&other), [] as [&str; 0]);
 }

@@ -81,3 +81,21 @@ fn a_planned_change_of_the_primary_costs_nobody_the_seat() {
     });
     store.wait_exact(&as_sessions(&held), &one);
 }
+
+#[test]
+fn g4_g7_a_primary_that_hangs_is_replaced_and_comes_back_as_a_replica() {
+    let store = Cluster::start();
+    let (one, two) = (store.node("t1"), store.node("t2"));
+    let told = Told::default();
+    let held = storm(23, [&one, &two], &told, || {
+        wait_seated(&told, 50);
+        let hung = store.primary_of("os:{1}:roster");
+        store.member(hung).pause();
+        store.wait_failover(hung);
+        wait_seated(&told, 50);
+        store.member(hung).resume();
+        wait_seated(&told, 50);
+        store.wait_whole();
+    });
+    store.wait_exact(&as_sessions(&held), &one);
+}

@@ -7,6 +7,7 @@
 mod support;
 
 mod access;
+mod answer;
 mod everyday;
 mod failover;
 mod load;

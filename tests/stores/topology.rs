@@ -29,8 +29,10 @@ fn a_cluster_replaces_a_primary_that_died_and_takes_it_back() {
     let mut cluster = Cluster::start();
     assert_eq!(cluster.primaries(), [0, 1, 2]);
     let holder = cluster.primary_of("{7}:key");
-    cluster.member(holder).look().run(&["SET", "{7}:key", "kept"]);
-    cluster.member(holder).look().run(&["WAIT", "1", "5000"]);
+    // Only the connection that wrote knows what it has to wait for.
+    let mut look = cluster.member(holder).look();
+    look.run(&["SET", "{7}:key", "kept"]);
+    assert_eq!(look.run(&["WAIT", "1", "20000"]), 1);
     cluster.member_mut(holder).kill();
     let heir = cluster.wait_failover(holder);
     assert_eq!(cluster.primary_of("{7}:key"), heir);

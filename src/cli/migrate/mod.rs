@@ -127,6 +127,10 @@ impl Migration {
             return Err(Fatal::new(Exit::DataUnusable, format!("no node has ever used {}", self.folder.display()))
                 .hint("name the data folder with --data or data.dir"));
         }
+        if plan.record.get("schema").is_some_and(|schema| schema == FILLING) {
+            let why = format!("{} is what a migration did not finish", self.folder.display());
+            return Err(Fatal::new(Exit::DataUnusable, why).hint("migrate the store that it was to be a copy of"));
+        }
         let removed = self.survey(&plan).await?;
         let mut progress = Progress::new();
         let proof = match self.asked.dry_run {

@@ -79,8 +79,10 @@ pub fn status(shared: &Shared) -> Result<Exit, Fatal> {
     let store = Store::open(shared)?;
     let fleet = store.fleet()?;
     let answer = store.ask("nodes", Arguments::new())?;
-    let nodes = answer["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let counts = counts(nodes);
+    let mut nodes = answer["nodes"].as_array().cloned().unwrap_or_default();
+    // Who left in order runs nothing, and has nothing to follow.
+    nodes.retain(|node| node["state"] != "left");
+    let counts = counts(&nodes);
     let document = json!({
         "revision": fleet.revision,
         "nodes": nodes.iter().map(|node| node_json(node, fleet.revision)).collect::<Vec<_>>(),
@@ -113,9 +115,8 @@ fn node_json(node: &Value, revision: u64) -> Value {
 }
 
 fn node_row(node: &Value, fleet: &Fleet) -> [String; 5] {
-    let state = if node["live"] == true { "live" } else { "dead" };
     let follows = if follows(node, fleet.revision) { "yes" } else { "NO" };
-    [cell(&node["name"]), state.to_owned(), follows.to_owned(), cell(&node["revision"]), cell(&node["trouble"])]
+    [cell(&node["name"]), cell(&node["state"]), follows.to_owned(), cell(&node["revision"]), cell(&node["trouble"])]
 }
 
 /// What each version came to, summed over the nodes that have said so; by label.
