@@ -6,8 +6,8 @@ use crate::crowd::{Crowd, Habit};
 use crate::history::What;
 use crate::proxy::{Proxy, Scope, Way};
 use crate::stand::{Fleet, VERIFY, healthy, long, node, seed};
-use crate::support::Random;
 use crate::support::instance::Instance;
+use crate::support::{Random, wait_until};
 
 const NODES: usize = 4;
 const LOAD: Habit = Habit {
@@ -18,6 +18,9 @@ const LOAD: Habit = Habit {
     stay: Duration::from_millis(2_500),
     falls_silent: true,
 };
+
+/// Longer than a call is waited for, and than a lease.
+const FREEZE: Duration = Duration::from_millis(2_500);
 
 /// What can be done to a fleet in one turn.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +39,8 @@ enum Harm {
     Flush,
     /// The store is killed and comes back with its data.
     Restart,
+    /// The store stands still for longer than anybody waits, and then does late what it was asked meanwhile.
+    Freeze,
 }
 
 impl Harm {
@@ -51,6 +56,7 @@ impl Harm {
             Harm::Slow,
             Harm::Flush,
             Harm::Restart,
+            Harm::Freeze,
         ];
         all[random.below(all.len())]
     }
@@ -92,6 +98,14 @@ impl Ground<'_> {
                 let outage = self.fleet.record.break_off(None, What::Deafness);
                 self.redis.kill();
                 self.redis.start_again();
+                self.fleet.record.mend(outage);
+            }
+            Harm::Freeze => {
+                let outage = self.fleet.record.break_off(None, What::Deafness);
+                self.redis.pause();
+                let end = self.fleet.record.now() + FREEZE;
+                wait_until("every call has been given up", || (self.fleet.record.now() > end).then_some(()));
+                self.redis.resume();
                 self.fleet.record.mend(outage);
             }
         }

@@ -204,11 +204,16 @@ impl Seat<'_> {
         stands_higher && others.any(|other| fits(other))
     }
 
-    /// Whether another session has taken the seat before this moment.
+    /// Whether another session has taken the seat before this moment. A store that fell back may let an older ticket in;
+    /// then whoever sat there with the newer one keeps the seat.
     fn is_outranked(&self, life: &Life, at: Duration) -> bool {
         let own = life.session().map_or(0, |answer| answer.epoch);
-        let mut others = self.lives.iter().filter(|other| other.asked <= at);
-        others.any(|other| other.session().is_some_and(|answer| answer.epoch > own))
+        let sat_there = |other: &Life| other.end.is_none_or(|(end, _)| end >= life.asked) && other.token != life.token;
+        let mut others = self.lives.iter().filter(|other| !std::ptr::eq(**other, life) && other.asked <= at);
+        others.any(|other| {
+            let epoch = other.session().map(|answer| answer.epoch);
+            epoch.is_some_and(|epoch| epoch > own || self.bounds.may_forget && sat_there(other))
+        })
     }
 
     /// Whether something that was done to its node explains what happened at this moment.

@@ -187,6 +187,11 @@ fn a_goodbye_needs_its_own_cause() {
     let internal = || session(0, 0, "a", 100).told(1_500, "internal", None).ended(1_501, End::Client);
     assert_found("without a cause", vec![internal()], vec![]);
     assert_right(vec![internal(), taker().ended(1_400, End::Client)], vec![]);
+    // A store that fell back let an older ticket in; whoever sat there with the newer one keeps the seat.
+    let sitting = session(0, 0, "b", 90).served_at(&[1_400]);
+    let history = History { lives: vec![sitting, internal()], faults: vec![] };
+    assert!(check(&history, BOUNDS).violations.iter().any(|text| text.contains("without a cause")));
+    assert_eq!(check(&history, Bounds { may_forget: true, ..BOUNDS }).violations, [""; 0]);
     let odd = session(0, 0, "a", 100).told(1_000, "oops", None).ended(1_001, End::Client);
     assert_found("without a cause", vec![odd], vec![fault(0, 900, 950, What::Goodbye("fenced"))]);
 }

@@ -21,6 +21,7 @@ mod wait;
 pub use client::{Client, Seen, frame};
 pub use node::{Ended, Server, Session, Setup, Told};
 pub use random::Random;
+#[allow(unused_imports, reason = "each test binary uses a part of it")]
 pub use resp::Resp;
 pub use store::{RedisServer, StoreKind};
 pub use wait::{PATIENCE, clock_ms, wait_until};

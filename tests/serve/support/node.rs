@@ -73,6 +73,7 @@ impl Setup {
 
     /// One variable of the environment, as it stands.
     #[must_use]
+    #[allow(dead_code, reason = "each test binary uses a part of it")]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.settings.insert(name.to_owned(), value.to_owned());
         self
@@ -365,6 +366,7 @@ impl Server {
     }
 
     /// Whether the process has ended by itself.
+    #[allow(dead_code, reason = "each test binary uses a part of it")]
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("the child is ours").is_some()
     }
