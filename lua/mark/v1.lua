@@ -1,6 +1,6 @@
 -- mark v1: decide which nodes are dead: those whose lease is out, while the fleet is calm.
 --
--- It is not calm for one lease after all nodes were silent for longer than a lease, or the directory was lost: then it was
+-- It is not calm for one lease after all nodes were silent for longer than half of one, or the directory was lost: it was
 -- the store that was away, and nobody is marked. Nor is it as long as nobody came back. Whoever is marked is told to
 -- register anew by its next beat, so what its incarnation left may be removed. What died an hour ago is forgotten.
 --
@@ -38,7 +38,7 @@ table.sort(names)
 
 -- 2. Decide.
 local last, settled = leases['|beat'], leases['|calm'] or 0
-local is_silent = not last or now - last > (shortest or math.huge)
+local is_silent = not last or now - last > (shortest or math.huge) / 2
 local is_calm = not is_silent and now >= settled
 
 -- 3. Write.

@@ -27,7 +27,7 @@ use crate::readiness::{Condition, Readiness};
 use crate::reason::Reason;
 use crate::script::catalogue::Catalogue;
 use crate::script::transfer::FILLING;
-use crate::script::{Argument, Arguments, CallError, Caller, Standing};
+use crate::script::{Argument, CallError, Caller, Standing};
 use crate::serve::folder::DataFolder;
 use crate::serve::store::Store;
 use crate::serve::workshop::Workshop;
@@ -72,12 +72,7 @@ async fn serve(config: Arc<Config>, options: Options) -> Result<Exit, Fatal> {
     let (resync, announced) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
 
     let lease = Arc::new(Lease::new(caller.clone(), identity(&config, &folder, options.takeover)));
-    let registration = join(&lease, &readiness).await?;
-    follow(&config, &caller, &readiness).await?;
-    tokio::select! {
-        cleared = clear(&caller) => cleared?,
-        () = stay_alive(&lease, Duration::from_millis(config.node.beat_ms)) => {}
-    }
+    let registration = enter(&config, &lease, &caller, &readiness).await?;
     let ear = Ear {
         endpoint: store.endpoint.clone(),
         caller: caller.clone(),
@@ -112,16 +107,14 @@ async fn serve(config: Arc<Config>, options: Options) -> Result<Exit, Fatal> {
     let mut signals = Signals::new();
     let (exit, reason) = tokio::select! {
         () = signals.asked_to_stop() => (Exit::Ok, Reason::Shutdown),
-        ended = &mut living => match ended {
-            Ok(()) => (Exit::NameTaken, Reason::Fenced),
-            Err(_) => (Exit::Bug, Reason::Internal),
-        },
+        // It ends by itself only where another process has the name.
+        ended = &mut living => ended.map_or((Exit::Bug, Reason::Internal), |()| (Exit::NameTaken, Reason::Fenced)),
         _ = &mut serving => (Exit::Bug, Reason::Internal),
-        () = store.ended() => {
-            tracing::error!("the embedded store has ended, so this process ends, too");
-            (Exit::Store, Reason::Shutdown)
-        }
+        () = store.ended() => (Exit::Store, Reason::Shutdown),
     };
+    if exit == Exit::Store {
+        tracing::error!("the embedded store has ended, so this process ends, too");
+    }
     readiness.set(Condition::Gateway, false);
     if exit == Exit::Ok && config.node.drain_ms > 0 {
         tokio::select! {
@@ -262,6 +255,17 @@ async fn join(lease: &Lease, readiness: &Readiness) -> Result<Registration, Fata
     })?;
     Metric::Registrations.counter_of("start").increment(1);
     readiness.set(Condition::Node, true);
+    Ok(registration)
+}
+
+/// Puts the node into the directory, takes the fleet's script versions, and removes what older runs left.
+async fn enter(config: &Config, lease: &Lease, caller: &Caller, readiness: &Readiness) -> Result<Registration, Fatal> {
+    let registration = join(lease, readiness).await?;
+    follow(config, caller, readiness).await?;
+    tokio::select! {
+        cleared = clear(caller) => cleared?,
+        () = stay_alive(lease, Duration::from_millis(config.node.beat_ms)) => {}
+    }
     Ok(registration)
 }
 
