@@ -45,11 +45,11 @@ pub struct Wakes {
 
 /// Who listens, and what is told of what is heard.
 pub struct Ear {
-    pub endpoint: Endpoint,
-    pub caller: Arc<Caller>,
-    pub gateway: Arc<Gateway>,
-    pub readiness: Arc<Readiness>,
-    pub wakes: Wakes,
+    endpoint: Endpoint,
+    caller: Arc<Caller>,
+    gateway: Arc<Gateway>,
+    readiness: Arc<Readiness>,
+    wakes: Wakes,
 }
 
 /// One connection that is subscribed.
@@ -99,6 +99,17 @@ enum Heard {
 }
 
 impl Ear {
+    /// Hears nothing yet.
+    pub fn new(
+        endpoint: Endpoint,
+        caller: Arc<Caller>,
+        gateway: Arc<Gateway>,
+        readiness: Arc<Readiness>,
+        wakes: Wakes,
+    ) -> Self {
+        Self { endpoint, caller, gateway, readiness, wakes }
+    }
+
     /// Subscribes, and listens in the background until the process ends. Fails only where the first connection cannot be
     /// made; that the subscription stands is told by [`Condition::Channel`].
     pub async fn listen(self) -> Result<(), StoreError> {

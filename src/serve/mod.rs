@@ -73,13 +73,8 @@ async fn serve(config: Arc<Config>, options: Options) -> Result<Exit, Fatal> {
 
     let lease = Arc::new(Lease::new(caller.clone(), identity(&config, &folder, options.takeover)));
     let registration = enter(&config, &lease, &caller, &readiness).await?;
-    let ear = Ear {
-        endpoint: store.endpoint.clone(),
-        caller: caller.clone(),
-        gateway: gateway.clone(),
-        readiness: readiness.clone(),
-        wakes: Wakes { resync: resync.clone(), announced: announced.clone() },
-    };
+    let wakes = Wakes { resync: resync.clone(), announced: announced.clone() };
+    let ear = Ear::new(store.endpoint.clone(), caller.clone(), gateway.clone(), readiness.clone(), wakes);
     ear.listen().await.map_err(|error| store.unusable(error))?;
 
     let (stop, stopped) = watch::channel(false);
@@ -112,17 +107,15 @@ async fn serve(config: Arc<Config>, options: Options) -> Result<Exit, Fatal> {
         _ = &mut serving => (Exit::Bug, Reason::Internal),
         () = store.ended() => (Exit::Store, Reason::Shutdown),
     };
-    if exit == Exit::Store {
-        tracing::error!("the embedded store has ended, so this process ends, too");
-    }
     readiness.set(Condition::Gateway, false);
     if exit == Exit::Ok && config.node.drain_ms > 0 {
-        tokio::select! {
-            () = drain_first(&config, &caller, &gateway) => {}
-            () = signals.asked_to_stop() => tracing::warn!("asked to stop once more: draining ends here"),
-            _ = &mut living => tracing::error!("another process has the name of this node: draining ends here"),
-            () = store.ended() => tracing::error!("the embedded store has ended: draining ends here"),
-        }
+        let why = tokio::select! {
+            () = drain_first(&config, &caller, &gateway) => "it is over",
+            () = signals.asked_to_stop() => "asked to stop once more",
+            _ = &mut living => "another process has the name of this node",
+            () = store.ended() => "the embedded store has ended",
+        };
+        tracing::info!(why, "the drain ends");
     }
     let _ = stop.send(true);
     // A beat after the node has left would register it again.
@@ -130,7 +123,7 @@ async fn serve(config: Arc<Config>, options: Options) -> Result<Exit, Fatal> {
     part(&config, &gateway, &endings, &lease, &caller, reason).await;
     farewells.abort();
     http.abort();
-    tracing::info!(%reason, "stopped");
+    tracing::info!(%reason, ?exit, "stopped");
     Ok(exit)
 }
 
