@@ -19,7 +19,7 @@ use crate::readiness::{Condition, Readiness};
 use crate::reason::Reason;
 use crate::script::Caller;
 
-/// Time between two looks whether the lease still runs, for a node that is fenced without it.
+/// Time between two looks at a node that is fenced and has no lease.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Rounds that came to their end with sessions that had no answer, before newcomers are let in again.
@@ -289,15 +289,16 @@ impl Member {
         if self.rhythm.partition == Partition::Hold {
             return std::future::pending().await;
         }
-        let mut looks = rhythm(LOOK_EVERY.min(self.rhythm.beat));
         loop {
-            looks.tick().await;
-            if !self.caller.standing().has_lease() {
+            let left = Duration::from_millis(self.caller.standing().lease_left_ms());
+            if left.is_zero() {
                 let closed = self.gateway.close_sessions(Reason::Fenced);
                 if closed > 0 {
                     tracing::error!(closed, "the lease ran out: all sessions are closed");
                 }
             }
+            // A beat may have renewed it by then.
+            tokio::time::sleep(if left.is_zero() { LOOK_EVERY } else { left }).await;
         }
     }
 
@@ -326,7 +327,10 @@ impl Member {
         match verify_all(&self.caller, &self.gateway, over, &self.resync).await {
             Ok(findings) => {
                 match findings.is_clean() {
-                    true => tracing::debug!(verified = findings.verified, "sessions and seats agree"),
+                    true => tracing::debug!(
+                        ?findings,
+                        "sessions and seats agree, as far as they could be held against each other"
+                    ),
                     false => tracing::warn!(?findings, "sessions and seats differed and were mended"),
                 }
                 match findings {

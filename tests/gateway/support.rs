@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use oneseat::config::{Config, Loaded};
 use oneseat::digest::TokenDigest;
 use oneseat::embedded::{Server, ServerOptions};
-use oneseat::fleet::{Identity, Lease, channel, farewell};
+use oneseat::fleet::channel::{Ear, Wakes};
+use oneseat::fleet::{Identity, Lease, farewell};
 use oneseat::gateway::Gateway;
 use oneseat::id::Uid;
+use oneseat::readiness::{Condition, Readiness};
 use oneseat::script::redis::Endpoint;
 use oneseat::script::{Argument, Arguments, Caller, Catalogue, Standing};
 use oneseat::session::EndingQueue;
@@ -111,10 +113,11 @@ impl Node {
         register(&caller, &config).await;
         let endings = Arc::new(EndingQueue::new());
         let gateway = Gateway::new(&config, caller.clone(), endings.clone());
-        let wakes = channel::Wakes { resync: Arc::new(Notify::new()), announced: Arc::new(Notify::new()) };
-        channel::listen(&endpoint, caller.standing().channel(), gateway.clone(), wakes)
-            .await
-            .expect("the channel is heard");
+        let wakes = Wakes { resync: Arc::new(Notify::new()), announced: Arc::new(Notify::new()) };
+        let readiness = Arc::new(Readiness::new());
+        let ear = Ear::new(endpoint, caller.clone(), gateway.clone(), readiness.clone(), wakes);
+        ear.listen().await.expect("the channel can be subscribed to");
+        wait_until(|| readiness.is_met(Condition::Channel), "a message to oneself").await;
         tokio::spawn(farewell::work(caller.clone(), endings.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
@@ -209,6 +212,8 @@ async fn register(caller: &Arc<Caller>, config: &Config) {
         address: "127.0.0.1:1".to_owned(),
         capacity: config.node.capacity,
         lease_ms: config.node.lease_ms,
+        weight: config.node.weight,
+        zone: config.node.zone.clone(),
         takeover: false,
     };
     Lease::new(caller.clone(), identity).register().await.expect("the directory takes the node");
