@@ -162,7 +162,7 @@ impl Seat<'_> {
                 "displaced" | "resumed" => {
                     (!self.is_taken(life)).then_some("told that another took its seat, and none did")
                 }
-                "expired" => (notice.at.saturating_sub(life.spoke) < self.bounds.silence)
+                "expired" => (notice.at.saturating_sub(life.spoke).max(life.paused) < self.bounds.silence)
                     .then_some("expired although it had spoken"),
                 // A login whose outcome nobody knows is over for good. And a seat says who took it only as long as
                 // somebody sits there.

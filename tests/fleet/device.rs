@@ -123,6 +123,7 @@ impl Device {
             self.record.note(self.place, |life| {
                 // What is said after the notice is only said to be left unanswered.
                 if life.notices.is_empty() {
+                    life.paused = life.paused.max(now.saturating_sub(life.spoke));
                     life.spoke = now;
                 }
             });

@@ -26,6 +26,7 @@ fn session(asked: u64, node: usize, token: &str, epoch: u64) -> Life {
         answer: Some(answer),
         served: Vec::new(),
         spoke: ms(asked),
+        paused: ms(0),
         notices: Vec::new(),
         end: None,
     }
@@ -34,6 +35,8 @@ fn session(asked: u64, node: usize, token: &str, epoch: u64) -> Life {
 impl Life {
     fn served_at(mut self, moments: &[u64]) -> Self {
         self.served = moments.iter().copied().map(ms).collect();
+        let sent: Vec<_> = std::iter::once(self.asked).chain(self.served.iter().copied()).collect();
+        self.paused = sent.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max().unwrap_or_default();
         self.spoke = self.served_until().unwrap_or(self.spoke);
         self
     }
@@ -202,6 +205,9 @@ fn an_expiry_needs_silence() {
         |spoke: u64| session(0, 0, "a", 100).served_at(&[spoke]).told(3_000, "expired", None).ended(3_001, End::Server);
     assert_right(vec![expired(900)], vec![]);
     assert_found("although it had spoken", vec![expired(1_500)], vec![]);
+    // It spoke again in the very moment in which it was expired for a silence before.
+    let late = session(0, 0, "a", 100).served_at(&[200, 2_990]).told(3_000, "expired", None).ended(3_001, End::Server);
+    assert_right(vec![late], vec![]);
 }
 
 #[test]

@@ -20,6 +20,9 @@ pub struct Life {
     pub served: Vec<Duration>,
     /// When anything was sent last.
     pub spoke: Duration,
+    /// The longest time between two things that were sent: a device of a busy machine may oversleep, and be expired for
+    /// it just when it speaks again.
+    pub paused: Duration,
     pub notices: Vec<Notice>,
     /// When and by whom it was ended; `None` while it lives.
     pub end: Option<(Duration, End)>,
@@ -134,6 +137,7 @@ impl Record {
             answer: None,
             served: Vec::new(),
             spoke: now,
+            paused: Duration::ZERO,
             notices: Vec::new(),
             end: None,
         };

@@ -40,6 +40,7 @@ fn defect_38_logins_work_again_after_a_redis_restart() {
     // That store is empty: the node registers anew, the sessions put themselves back, the backend issues new tickets.
     let wanted = json!({ "uid": 2000, "token": "issued after the restart" });
     wait_until("tickets are issued again", || (server.admin.post("/v1/tickets", &wanted).0 == 200).then_some(()));
+    server.admin.wait_ready();
     server.session_with(2000, "issued after the restart".to_owned()).beat();
     sessions.iter_mut().for_each(Session::beat);
 }

@@ -25,7 +25,7 @@ fn a_store_is_used_with_one_number_of_shards() {
     let setup = |name: &str, shards: u16| Setup::at(&redis.url()).set("node.name", name).set("redis.shards", shards);
     let one = setup("t1", 8).start();
     one.session(1000).beat();
-    refused(setup("t2", 16), &["set redis.shards to 8", "oneseat migrate"]);
+    refused(setup("t2", 16), &["set redis.shards to 8", "cannot be changed"]);
     let two = setup("t2", 8).start();
     let mut newer = two.session(1000);
     newer.beat();
