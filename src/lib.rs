@@ -10,7 +10,7 @@
 //! | --- | --- | --- |
 //! | top | [`cli`], [`serve`] | everything below: arguments, the order of start and stop |
 //! | operators | [`admin`], [`offline`] | HTTP for backends; the test runner of scripts, which never runs in a server |
-//! | fleet | [`fleet`] | this node's lease, its older incarnations, its channel, verify, when to follow other versions |
+//! | fleet | [`fleet`] | this node's lease and channel, verify, what dead nodes left, where newcomers go, when to follow other versions |
 //! | clients | [`gateway`] | accepts, reads, runs scripts, carries out effects, closes |
 //! | rules | [`script`] | the catalogue, which version runs, keys, arguments, effects, and the only way to Redis |
 //! | state | [`session`] | the local map, mailboxes, the clock of silence, sessions that ended |
@@ -27,6 +27,11 @@
 //! - A push stores whole texts, helpers included, and a helper never changes under its name. So a version is one digest.
 //! - The scripts of the lifecycle are never taken from the fleet: a bad one would bar the way back.
 //! - Existing tests count for new versions by their names: a behaviour is changed by restating its test.
+//! - Reservations are numbers by second in the record of a node, not an entry for each ticket: a thousand tickets are one
+//!   call, and nobody has to say which of them was used.
+//! - A node that left stays listed for an hour, so that no incarnation is ever given twice.
+//! - Who marks a node dead reaps it at once; the others look at their own rounds, so that a large fleet does not come down
+//!   on the rosters all together.
 //!
 //! # Follow one login
 //!
