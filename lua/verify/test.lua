@@ -277,6 +277,43 @@ describe('a session whose seat another holds', function()
   end)
 end)
 
+describe('a session whose taker has left again', { since = 2 }, function()
+  local bind
+  before_each(function()
+    issue('aa')
+    bind = login(1, 'aa').bind
+    clock.tick()
+    issue('bb')
+    login(2, 'bb', { node = 'n2' })
+    published()
+    run('logout', { uid = UID, sid = sid(2), class = 'main', node = 'n2' })
+  end)
+
+  it('is told who took its seat all the same (G2)', function()
+    clock.tick()
+    local e, outcome = verify(1, 'aa', bind)
+    assert.equal('closed', outcome)
+    assert.equal('displaced', e.kick.reason)
+    assert.equal(1021, e.kick.id)
+    assert.same({ class = 'main', address = 'a:2' }, e.kick.json.by)
+    assert.equal('verify@' .. given_version(), e.kick.json.script)
+    assert.is_nil(holder())
+  end)
+
+  it('is told so also when the seat itself is forgotten', function()
+    clock.advance(3600001)
+    expire(1, 'expired')
+    local e = verify(1, 'aa', bind)
+    assert.equal('displaced', e.kick.reason)
+    assert.equal(bind.epoch, e.kick.json.epoch)
+  end)
+
+  it('is told so only for its own ticket', function()
+    local e = verify(1, 'cc', bind)
+    assert.equal('internal', e.kick.reason)
+  end)
+end)
+
 describe('a session that ended', function()
   it('is closed, and not seated again', function()
     for i, reason in ipairs({ 'expired', 'left' }) do
