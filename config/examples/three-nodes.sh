@@ -114,6 +114,7 @@ oneseat nodes drain node2 --over 5s
 oneseat nodes undrain node2
 kill -9 "\$(cat $folder/node3/pid)"
 oneseat nodes
+unset ONESEAT_ADMIN__LISTEN
 oneseat serve --config $folder/node3/oneseat.toml
 END
 }
