@@ -133,7 +133,8 @@ fn free_ports() -> u16 {
 fn commands_of_the_readme(example: &Example) -> Vec<String> {
     let section = README.split("## Run three nodes on one machine").nth(1).and_then(|rest| rest.split("\n## ").next());
     let lines = section.expect("the README has the section").lines();
-    let commands = lines.filter(|line| ["oneseat ", "kill ", "export ", "unset "].iter().any(|word| line.starts_with(word)));
+    let commands =
+        lines.filter(|line| ["oneseat ", "kill ", "export ", "unset "].iter().any(|word| line.starts_with(word)));
     let folder = example.folder.path().display().to_string();
     let own =
         |line: &str| line.replace("data/three-nodes", &folder).replace(":8111", &format!(":{}", example.port + 11));
