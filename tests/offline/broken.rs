@@ -15,7 +15,8 @@ fn explore_broken(script: &str, test: &str, path: &str, from: &str, to: &str) ->
     let options = Options { filter: Some(test.to_owned()), ..Options::default() };
     let tally = runner::run(&suite, &options, &mut report).expect("the run goes on").tally();
     let report = String::from_utf8(report).expect("reports are text");
-    assert_eq!(tally.failed, 1, "{path} without `{from}`: {report}");
+    // A helper may be part of several versions.
+    assert!(tally.failed >= 1, "{path} without `{from}`: {report}");
     report
 }
 
