@@ -164,7 +164,7 @@ impl Drop for Connection {
         self.handle.leave();
         self.gateway.end(&self.handle);
         self.gateway.map.remove(self.handle.sid());
-        self.gateway.forget_kick(self.handle.sid());
+        self.gateway.measure_kick(self.handle.sid());
         self.gateway.meter.connections.decrement(1);
         if self.gateway.stopping.get().is_some() && self.gateway.map.connection_count() == 0 {
             self.gateway.emptied.notify_waiters();

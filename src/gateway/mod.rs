@@ -198,17 +198,12 @@ impl Gateway {
         self.map.connection_count()
     }
 
-    /// A displaced session's connection has ended: how long that took since the script of its taker ran, by Redis' clock.
+    /// A connection is gone: if it was kicked, how long that took since the script ran that did it, by Redis' clock.
     fn measure_kick(&self, sid: Sid) {
         if let Some(at_ms) = self.kicked_at.pin().remove(&sid) {
             let took_ms = self.caller.standing().redis_ms().saturating_sub(*at_ms);
             Metric::KickSeconds.histogram().record(Duration::from_millis(took_ms));
         }
-    }
-
-    /// A connection is gone, whether or not its kick was measured.
-    fn forget_kick(&self, sid: Sid) {
-        self.kicked_at.pin().remove(&sid);
     }
 
     /// Milliseconds since the gateway was made.

@@ -42,7 +42,6 @@ pub(super) async fn part(host: Host<'_>, link: &mut Link) {
     tracing::debug!(sid = %host.handle.sid(), reason, told = parted.is_told, forced = parted.is_forced, "a connection ended");
     if closing.by == ClosedBy::Kick {
         Metric::Kicks.counter_of(if parted.is_forced { "forced" } else { "closed" }).increment(1);
-        host.gateway.measure_kick(host.handle.sid());
     }
 }
 

@@ -85,7 +85,7 @@ impl<'a> Asking<'a> {
     fn carry_out(&mut self, effect: Effect) -> Option<(String, Uid, Arguments<'static>)> {
         let Host { gateway, handle } = self.host;
         match effect {
-            Effect::Reply { id, body } => {
+            Effect::Reply { id, body, .. } => {
                 let frame = gateway.frame(id, &body);
                 self.replied = Some(frame.as_ref().map_or(ReplyCode::Internal, |_| parse_code(&body)));
                 gateway.push(handle, frame.unwrap_or_else(|| refusal(id, ReplyCode::Internal, None)));
@@ -108,8 +108,9 @@ impl<'a> Asking<'a> {
                 gateway.kick(sid, reason, id, &body);
                 fault::pass(Point::AfterKick);
             }
-            Effect::Deliver { sid, id, body } => gateway.deliver(sid, id, &body),
+            Effect::Deliver { sid, id, body, .. } => gateway.deliver(sid, id, &body),
             Effect::Call { script, uid, arguments } => return Some((script, uid, arguments)),
+            Effect::Verify => {}
         }
         None
     }
@@ -155,10 +156,10 @@ impl Gateway {
         for effect in effects {
             match effect {
                 Effect::Kick { sid, reason, id, body } => self.kick(sid, reason, id, &body),
-                Effect::Deliver { sid, id, body } => self.deliver(sid, id, &body),
+                Effect::Deliver { sid, id, body, .. } => self.deliver(sid, id, &body),
                 // The caller has read its answer and its bind; without a connection nothing is left to do for them.
                 Effect::Reply { .. } | Effect::Bind { .. } => {}
-                Effect::Call { .. } | Effect::Close { .. } => {
+                Effect::Call { .. } | Effect::Verify | Effect::Close { .. } => {
                     tracing::warn!(?effect, "an effect that needs a connection came without one and is ignored");
                 }
             }

@@ -53,7 +53,10 @@ fn effect(lua: &Lua, effect: &Effect) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     table.set("name", effect_name(effect))?;
     match effect {
-        Effect::Reply { id, body } => set_frame(lua, &table, *id, body)?,
+        Effect::Reply { id, body, position } => {
+            table.set("position", *position)?;
+            set_frame(lua, &table, *id, body)?;
+        }
         Effect::Bind { seat, rank } => {
             table.set("uid", seat.uid.as_str())?;
             table.set("class", seat.class.as_str())?;
@@ -65,8 +68,10 @@ fn effect(lua: &Lua, effect: &Effect) -> mlua::Result<Table> {
             table.set("reason", reason.as_str())?;
             set_frame(lua, &table, *id, body)?;
         }
-        Effect::Deliver { sid, id, body } => {
+        Effect::Deliver { sid, id, body, step } => {
             table.set("sid", sid.to_string())?;
+            table.set("position", step.map(|step| step.position))?;
+            table.set("after", step.map(|step| step.after))?;
             set_frame(lua, &table, *id, body)?;
         }
         Effect::Call { script, uid, arguments } => {
@@ -74,6 +79,7 @@ fn effect(lua: &Lua, effect: &Effect) -> mlua::Result<Table> {
             table.set("uid", uid.as_str())?;
             table.set("args", named(lua, arguments)?)?;
         }
+        Effect::Verify => {}
         Effect::Close { reason } => table.set("reason", reason.as_str())?,
     }
     Ok(table)

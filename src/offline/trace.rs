@@ -162,13 +162,14 @@ fn shown(effect: &Effect) -> String {
     let name = effect_name(effect);
     let text = |body: &[u8]| String::from_utf8_lossy(body).into_owned();
     match effect {
-        Effect::Reply { id, body } => format!("{name} {id} {}", text(body)),
+        Effect::Reply { id, body, position } => format!("{name} {id} {} {position:?}", text(body)),
         Effect::Bind { seat, rank } => {
             format!("{name} {} {} {} {}", seat.uid.as_str(), seat.class.as_str(), rank.number, rank.epoch)
         }
         Effect::Kick { sid, reason, id, body } => format!("{name} {sid} {} {id} {}", reason.as_str(), text(body)),
-        Effect::Deliver { sid, id, body } => format!("{name} {sid} {id} {}", text(body)),
+        Effect::Deliver { sid, id, body, step } => format!("{name} {sid} {id} {} {step:?}", text(body)),
         Effect::Call { script, uid, arguments } => format!("{name} {script} {} {}", uid.as_str(), named(arguments)),
+        Effect::Verify => name.to_owned(),
         Effect::Close { reason } => format!("{name} {}", reason.as_str()),
     }
 }

@@ -28,7 +28,7 @@ const SHARD: Shard = Shard(0);
 const BUDGET_MS: u64 = 60_000;
 
 /// What every node adds to its calls; a test changes them with `defaults`.
-const DEFAULTS: [(Argument, &str); 12] = [
+const DEFAULTS: [(Argument, &str); 25] = [
     (Argument::Node, "n1"),
     (Argument::Incarnation, "1700000000000"),
     (Argument::ChannelPrefix, "os:node:"),
@@ -41,6 +41,19 @@ const DEFAULTS: [(Argument, &str); 12] = [
     (Argument::LeaseMs, "10000"),
     (Argument::PageMax, "100"),
     (Argument::Shards, "1"),
+    (Argument::BodyMax, "16384"),
+    (Argument::FriendsMax, "1000"),
+    (Argument::AppliesMax, "100"),
+    (Argument::AppliesPerDay, "50"),
+    (Argument::Senders, "friends"),
+    (Argument::TextMax, "4096"),
+    (Argument::InboxMax, "1000"),
+    (Argument::InboxBytesMax, "1048576"),
+    (Argument::InboxTtlMs, "2592000000"),
+    (Argument::InboxFull, "refuse"),
+    (Argument::DedupMs, "600000"),
+    (Argument::GraceMs, "5000"),
+    (Argument::EventsMax, "0"),
 ];
 
 /// A published message with its effects.
@@ -374,6 +387,7 @@ pub fn effect_name(effect: &Effect) -> &'static str {
         Effect::Kick { .. } => "kick",
         Effect::Deliver { .. } => "deliver",
         Effect::Call { .. } => "call",
+        Effect::Verify => "verify",
         Effect::Close { .. } => "close",
     }
 }

@@ -114,6 +114,38 @@ arguments! {
     Draining = "draining",
     /// Milliseconds over which a drain spreads the goodbyes.
     OverMs = "over_ms",
+    /// The other user of the call: whom a request is about, or, on that one's shard, who made it.
+    Peer = "peer",
+    /// What the client said it understands, as words with commas between: `ack`, `batch`.
+    Features = "features",
+    /// When two users agreed to be friends, in Redis' milliseconds: the number of their friendship.
+    Since = "since",
+    /// Largest body of a frame, in bytes.
+    BodyMax = "body_max",
+    /// Friends that a user may have.
+    FriendsMax = "friends_max",
+    /// Applications that may be open to one user.
+    AppliesMax = "applies_max",
+    /// Applications that a user may make in a day.
+    AppliesPerDay = "applies_per_day",
+    /// Who may send texts: `friends` or `anyone`.
+    Senders = "senders",
+    /// Largest content of one text, in bytes.
+    TextMax = "text_max",
+    /// Messages that an inbox may hold.
+    InboxMax = "inbox_max",
+    /// Bytes of all messages that an inbox may hold.
+    InboxBytesMax = "inbox_bytes_max",
+    /// Milliseconds for which a message waits in an inbox.
+    InboxTtlMs = "inbox_ttl_ms",
+    /// What happens to a message for a full inbox: `refuse` it, or `drop` the oldest.
+    InboxFull = "inbox_full",
+    /// Milliseconds for which a message is known by its id, so that it is not accepted again.
+    DedupMs = "dedup_ms",
+    /// Milliseconds that a user may be away before friends are told.
+    GraceMs = "grace_ms",
+    /// Events of seats that are kept per shard; 0 keeps none.
+    EventsMax = "events_max",
 }
 
 impl Argument {

@@ -28,7 +28,8 @@ use crate::script::standing::Standing;
 
 /// Milliseconds that a client is asked to wait before it tries again while Redis does not answer.
 const RETRY_AFTER_MS: u64 = 1_000;
-/// Scripts that write and may yet be run twice with the same arguments: the second run finds what the first has done.
+/// Scripts with versions of `@mode write` that may yet be run twice with the same arguments, from before there was
+/// `@mode repeat`.
 const IDEMPOTENT: [&str; 4] = ["login", "logout", "expire", "verify"];
 /// Pause before a call is made again, doubled each time, and its bound.
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
@@ -324,7 +325,7 @@ fn is_refusal(effect: &Effect) -> bool {
     struct Body {
         error: u16,
     }
-    let Effect::Reply { id: 1.., body } = effect else { return false };
+    let Effect::Reply { id: 1.., body, .. } = effect else { return false };
     serde_json::from_slice::<Body>(body).is_ok_and(|body| body.error != 0)
 }
 
@@ -334,7 +335,7 @@ fn away(cause: &str) -> CallError {
 
 /// Whether a second run of the script with the same arguments changes nothing and answers the same.
 fn is_repeatable(script: &Script) -> bool {
-    script.mode() == Mode::Read || IDEMPOTENT.contains(&script.name())
+    matches!(script.mode(), Mode::Read | Mode::Repeat) || IDEMPOTENT.contains(&script.name())
 }
 
 /// What a failure means to the one who asked. Where an earlier attempt may have run, one that did not says nothing.

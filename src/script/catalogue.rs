@@ -64,11 +64,11 @@ impl Script {
         }
     }
 
-    /// Whether callers of the other version can call this one: the same keys, and arguments of which one list begins
-    /// with the other.
+    /// Whether callers of the other version can call this one: of their keys, and of their arguments, one list begins with
+    /// the other.
     pub fn stands_in_for(&self, other: &Script) -> bool {
-        let (mine, others) = (&self.header.arguments, &other.header.arguments);
-        self.header.keys == other.header.keys && (mine.starts_with(others) || others.starts_with(mine))
+        let (mine, others) = (&self.header, &other.header);
+        extends(&mine.keys, &others.keys) && extends(&mine.arguments, &others.arguments)
     }
 
     /// Name of the contract.
@@ -260,13 +260,18 @@ fn read_script(tree: &Tree, path: &str, name: &str, version: u32, text: &str) ->
     Ok(Script { header, bundle, tally: Tally::default(), kept: None })
 }
 
+/// Whether one list begins with the other.
+fn extends<T: PartialEq>(one: &[T], other: &[T]) -> bool {
+    one.starts_with(other) || other.starts_with(one)
+}
+
 /// All versions of a name take the same keys and the same arguments, new ones at the end.
 fn contract_break(older: &Script, newer: &Script) -> Option<Problem> {
     let problem = |message| Some(Problem { file: newer.bundle.label().to_owned(), line: 1, message });
     let (name, number) = (older.name(), older.version());
-    if older.header.keys != newer.header.keys {
+    if !newer.header.keys.starts_with(&older.header.keys) {
         let words: Vec<_> = older.header.keys.iter().copied().map(Key::word).collect();
-        return problem(format!("the keys differ from those of {name} v{number}, which are {}", words.join(", ")));
+        return problem(format!("the keys have to begin with those of {name} v{number}, which are {}", words.join(", ")));
     }
     if !newer.header.arguments.starts_with(&older.header.arguments) {
         let words: Vec<_> = older.header.arguments.iter().map(|(argument, _)| argument.word()).collect();
@@ -325,7 +330,7 @@ mod tests {
         let v2 = version(2, "user", "epoch number");
         assert_eq!(
             messages(&[("kick/v1.lua", &v1), ("kick/v2.lua", &v2)]),
-            ["lua/kick/v2.lua:1: the keys differ from those of kick v1, which are seat"]
+            ["lua/kick/v2.lua:1: the keys have to begin with those of kick v1, which are seat"]
         );
     }
 

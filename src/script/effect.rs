@@ -36,18 +36,30 @@ impl Item {
 /// One thing to do.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// Send a frame to the connection that asked. Calls that no connection made use id 0 and read the body.
-    Reply { id: u16, body: Bytes },
+    /// Send a frame to the connection that asked. Calls that no connection made use id 0 and read the body. A position says
+    /// how far the frame brings the session in its user's messages; there is none where it says nothing of that.
+    Reply { id: u16, body: Bytes, position: Option<u64> },
     /// The connection that asked now holds this seat.
     Bind { seat: Seat, rank: Rank },
     /// If that session is here: send the frame, serve it no more, close it after the grace time.
     Kick { sid: Sid, reason: Reason, id: u16, body: Bytes },
     /// Send a frame to another local session.
-    Deliver { sid: Sid, id: u16, body: Bytes },
+    Deliver { sid: Sid, id: u16, body: Bytes, step: Option<Step> },
     /// Run another script on a user's shard, its effects acting on the same connection.
     Call { script: String, uid: Uid, arguments: Arguments<'static> },
+    /// The store has no trace of the session that asks: hold it against its seat, and run the script once more.
+    Verify,
     /// Close the connection that asked.
     Close { reason: Reason },
+}
+
+/// Where a frame stands among the messages of a user.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// How far the frame brings the session.
+    pub position: u64,
+    /// How far the session has to have come for it: between the two nothing else was sent.
+    pub after: u64,
 }
 
 /// The reply does not follow the contract: a fault of the script, never of the client.
@@ -57,7 +69,7 @@ pub enum EffectError {
     Contract,
     #[error("effect {position} is not a list that starts with its name")]
     Shape { position: usize },
-    #[error("effect {position}: unknown name `{name}`; allowed are reply, bind, kick, deliver, call, close")]
+    #[error("effect {position}: unknown name `{name}`; allowed are reply, bind, kick, deliver, call, verify, close")]
     Name { position: usize, name: String },
     #[error("effect {position}: `{name}` takes {takes}")]
     Fields { position: usize, name: &'static str, takes: &'static str },
@@ -87,11 +99,12 @@ fn decode_effect(position: usize, item: Item) -> Result<Effect, EffectError> {
     };
     let wrong = |name, takes| EffectError::Fields { position, name, takes };
     let effect = match name.as_ref() {
-        b"reply" => reply(fields).ok_or(wrong("reply", "id body")),
+        b"reply" => reply(fields).ok_or(wrong("reply", "id body, and perhaps a position")),
         b"bind" => bind(fields).ok_or(wrong("bind", "uid class number epoch")),
         b"kick" => kick(fields).ok_or(wrong("kick", "sid reason id body")),
-        b"deliver" => deliver(fields).ok_or(wrong("deliver", "sid id body")),
+        b"deliver" => deliver(fields).ok_or(wrong("deliver", "sid id body, and perhaps position and after")),
         b"call" => call(fields).ok_or(wrong("call", "script uid, then names and values of arguments")),
+        b"verify" => fields.is_empty().then_some(Effect::Verify).ok_or(wrong("verify", "no fields")),
         b"close" => close(fields).ok_or(wrong("close", "reason")),
         _ => Err(EffectError::Name { position, name: String::from_utf8_lossy(name).into_owned() }),
     }?;
@@ -110,8 +123,12 @@ fn check_body(position: usize, effect: Effect) -> Result<Effect, EffectError> {
 }
 
 fn reply(fields: &[Item]) -> Option<Effect> {
-    let [id, body] = fields else { return None };
-    Some(Effect::Reply { id: message_id(id)?, body: bytes(body)? })
+    let (id, body, position) = match fields {
+        [id, body] => (id, body, None),
+        [id, body, position] => (id, body, Some(integer(position)?)),
+        _ => return None,
+    };
+    Some(Effect::Reply { id: message_id(id)?, body: bytes(body)?, position })
 }
 
 fn bind(fields: &[Item]) -> Option<Effect> {
@@ -127,8 +144,14 @@ fn kick(fields: &[Item]) -> Option<Effect> {
 }
 
 fn deliver(fields: &[Item]) -> Option<Effect> {
-    let [sid, id, body] = fields else { return None };
-    Some(Effect::Deliver { sid: Sid::parse(text(sid)?)?, id: message_id(id)?, body: bytes(body)? })
+    let (sid, id, body, step) = match fields {
+        [sid, id, body] => (sid, id, body, None),
+        [sid, id, body, position, after] => {
+            (sid, id, body, Some(Step { position: integer(position)?, after: integer(after)? }))
+        }
+        _ => return None,
+    };
+    Some(Effect::Deliver { sid: Sid::parse(text(sid)?)?, id: message_id(id)?, body: bytes(body)?, step })
 }
 
 fn call(fields: &[Item]) -> Option<Effect> {

@@ -14,13 +14,15 @@ pub const ARGUMENTS_MAX: usize = 16;
 /// Most helpers that one file may include by itself.
 pub const INCLUDES_MAX: usize = 10;
 /// Every effect that a script may declare with `@effect`.
-pub const EFFECTS: [&str; 6] = ["reply", "bind", "kick", "deliver", "call", "close"];
+pub const EFFECTS: [&str; 7] = ["reply", "bind", "kick", "deliver", "call", "verify", "close"];
 
 /// Whether a script may change state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
     Read,
     Write,
+    /// It writes, and a second run with the same arguments changes nothing more and may follow a first whose answer was lost.
+    Repeat,
 }
 
 /// What the text of an argument has to look like.
@@ -169,7 +171,8 @@ impl Reader {
         let mode = match word {
             "read" => Mode::Read,
             "write" => Mode::Write,
-            _ => return self.problems.add(line, format!("unknown mode `{word}`; allowed are read, write")),
+            "repeat" => Mode::Repeat,
+            _ => return self.problems.add(line, format!("unknown mode `{word}`; allowed are read, write, repeat")),
         };
         if self.mode.replace(mode).is_some() {
             self.problems.add(line, "the mode is given twice");
@@ -251,7 +254,7 @@ impl Reader {
     fn finish(mut self) -> Result<Header, Vec<Problem>> {
         match self.mode {
             Some(mode) => self.header.mode = mode,
-            None => self.problems.add(1, "the header needs `@mode read` or `@mode write`"),
+            None => self.problems.add(1, "the header needs `@mode read`, `@mode write` or `@mode repeat`"),
         }
         if self.header.since.is_empty() {
             self.problems.add(1, "the header needs `@since` and a release");
@@ -309,7 +312,7 @@ mod tests {
             ("-- kick v1", "-- kick v2", "lua/kick/v1.lua:1: the first line is `-- kick v1: one sentence.`"),
             ("session.", "session", "lua/kick/v1.lua:1: the first line ends its sentence"),
             ("0.1.0", "1", "lua/kick/v1.lua:3: `@since 1`: one release"),
-            ("@mode write", "@mode both", "lua/kick/v1.lua:4: unknown mode `both`; allowed are read, write"),
+            ("@mode write", "@mode both", "lua/kick/v1.lua:4: unknown mode `both`; allowed are read, write, repeat"),
             ("@key seat ", "@key chair ", "lua/kick/v1.lua:5: unknown key `chair`; allowed are seat, ticket,"),
             ("hash", "list", "lua/kick/v1.lua:5: key `seat` is a hash, not `list`"),
             ("sid text which", "sid text", "lua/kick/v1.lua:6: `sid` needs a description"),

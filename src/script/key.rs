@@ -26,6 +26,24 @@ pub enum Key {
     Trail,
     /// The profile of a user.
     User,
+    /// What a user has agreed with others: friends, blocked users, and halves that are not settled yet.
+    Friends,
+    /// Applications to a user that are open.
+    Applies,
+    /// Messages that a user has not got yet, in order.
+    Inbox,
+    /// How far the sessions of a user have got in the inbox.
+    Delivery,
+    /// Messages that a user was sent lately, so that none is accepted twice.
+    Seen,
+    /// With whom a user talked, and when.
+    Talks,
+    /// Whose a name is; lies on the shard of the name.
+    Name,
+    /// Users of a shard whose friends have yet to be told that they came or went.
+    Presence,
+    /// What happened to the seats of a shard, for backends.
+    Events,
     /// The nodes and what they last said of themselves.
     Nodes,
     /// Until when each node is believed to live.
@@ -46,12 +64,21 @@ pub enum Key {
 
 impl Key {
     /// Every key, in the order of `lua/README.md`.
-    pub const ALL: [Key; 13] = [
+    pub const ALL: [Key; 22] = [
         Key::Seat,
         Key::Ticket,
         Key::Roster,
         Key::Trail,
         Key::User,
+        Key::Friends,
+        Key::Applies,
+        Key::Inbox,
+        Key::Delivery,
+        Key::Seen,
+        Key::Talks,
+        Key::Name,
+        Key::Presence,
+        Key::Events,
         Key::Nodes,
         Key::Leases,
         Key::Meta,
@@ -70,6 +97,15 @@ impl Key {
             Key::Roster => "roster",
             Key::Trail => "trail",
             Key::User => "user",
+            Key::Friends => "friends",
+            Key::Applies => "applies",
+            Key::Inbox => "inbox",
+            Key::Delivery => "delivery",
+            Key::Seen => "seen",
+            Key::Talks => "talks",
+            Key::Name => "name",
+            Key::Presence => "presence",
+            Key::Events => "events",
             Key::Nodes => "nodes",
             Key::Leases => "leases",
             Key::Meta => "meta",
@@ -84,8 +120,10 @@ impl Key {
     /// The Redis type that the header must declare.
     pub const fn kind(self) -> &'static str {
         match self {
-            Key::Roster | Key::Leases => "zset",
-            Key::Trail | Key::History => "list",
+            Key::Roster | Key::Leases | Key::Seen | Key::Presence => "zset",
+            Key::Trail | Key::History | Key::Inbox => "list",
+            Key::Name => "string",
+            Key::Events => "stream",
             _ => "hash",
         }
     }
@@ -95,14 +133,33 @@ impl Key {
         Self::ALL.into_iter().find(|key| key.word() == word)
     }
 
-    /// Whether the key belongs to one user; a call that uses it has to name the uid.
+    /// Whether the key belongs to one user, or to one name, which then stands in the place of the uid; a call that uses it
+    /// has to say which.
     pub const fn of_user(self) -> bool {
-        matches!(self, Key::Seat | Key::Ticket | Key::Trail | Key::User)
+        matches!(
+            self,
+            Key::Seat
+                | Key::Ticket
+                | Key::Trail
+                | Key::User
+                | Key::Friends
+                | Key::Applies
+                | Key::Inbox
+                | Key::Delivery
+                | Key::Seen
+                | Key::Talks
+                | Key::Name
+        )
+    }
+
+    /// Whether the key belongs to all users of a shard together.
+    pub const fn of_shard(self) -> bool {
+        matches!(self, Key::Roster | Key::Presence | Key::Events)
     }
 
     /// Whether the key lies on the directory's shard instead of a user's.
     pub const fn of_directory(self) -> bool {
-        !self.of_user() && !matches!(self, Key::Roster)
+        !self.of_user() && !self.of_shard()
     }
 
     /// Reads the name of a key in Redis: which key, and whose. Keys that belong to nobody have an empty uid.

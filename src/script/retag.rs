@@ -1,7 +1,8 @@
 //! What becomes of each key when a store moves to another one with another number of shards.
 //!
 //! The keys of a user go to the shard that the uid has there, and a roster is split by the uid of each entry. What holds
-//! for a running fleet only stays behind: leases, and what nodes counted. Node records go along, marked dead: so no
+//! for a running fleet only stays behind: leases, what nodes counted, who has yet to be told of whom, and the events of
+//! seats, which backends count by shard. Node records go along, marked dead: so no
 //! incarnation is given twice, and the sessions that a killed node left count for nothing until somebody reaps them,
 //! with the rules of the scripts. The record of the store itself is written anew.
 
@@ -80,7 +81,7 @@ impl Retag {
         Ok(match key {
             Key::Roster => Fate::Splits,
             Key::Meta => Fate::Meta,
-            Key::Leases | Key::Stats => Fate::Stays(key),
+            Key::Leases | Key::Stats | Key::Presence | Key::Events => Fate::Stays(key),
             _ => Fate::Moves(key),
         })
     }

@@ -108,6 +108,7 @@ impl Transfer {
         let (command, words) = match parcel.key.kind() {
             "list" => ("RPUSH", 1),
             "zset" => ("ZADD", 2),
+            "string" => ("SET", 1),
             _ => ("HSET", 2),
         };
         let name = Bytes::copy_from_slice(parcel.name.as_bytes());
@@ -133,6 +134,10 @@ impl Transfer {
     pub async fn get(&self, key: Key, name: &str) -> Result<Option<Found>, TransferError> {
         let cells = match key.kind() {
             "hash" => self.fields(name).await?,
+            "string" => {
+                let word = self.run("GET", vec![Bytes::copy_from_slice(name.as_bytes())]).await?;
+                flatten(word).into_iter().map(cell).collect()
+            }
             kind => self.elements(kind, name).await?,
         };
         if cells.is_empty() {

@@ -23,15 +23,10 @@ const LOAD: Habit = Habit {
     falls_silent: false,
 };
 
-fn fleet(redis: &RedisServer, nodes: usize) -> Fleet {
-    let setups = (0..nodes).map(|position| node(&redis.url(), position, VERIFY)).collect();
-    Fleet::start(vec![redis.socket()], setups)
-}
-
 #[test]
 fn a_node_that_is_killed_and_comes_back_under_its_name_leaves_nothing_behind() {
     let (seed, redis) = (seed(), RedisServer::start());
-    let mut fleet = fleet(&redis, 3);
+    let mut fleet = Fleet::on(&redis, 3, VERIFY);
     let crowd = fleet.crowd(LOAD, seed);
     for turn in 0..long(3) {
         crowd.wait_sessions(100);
@@ -46,7 +41,7 @@ fn a_node_that_is_killed_and_comes_back_under_its_name_leaves_nothing_behind() {
 #[test]
 fn what_a_node_that_stays_dead_held_is_reaped_by_others() {
     let (seed, redis) = (seed(), RedisServer::start());
-    let mut fleet = fleet(&redis, 3);
+    let mut fleet = Fleet::on(&redis, 3, VERIFY);
     let crowd = fleet.crowd(LOAD, seed);
     crowd.wait_sessions(200);
     crowd.rest();
@@ -57,7 +52,7 @@ fn what_a_node_that_stays_dead_held_is_reaped_by_others() {
 #[test]
 fn a_node_that_stands_still_for_longer_than_its_lease_serves_no_displaced_session_when_it_goes_on() {
     let (seed, redis) = (seed(), RedisServer::start());
-    let fleet = fleet(&redis, 3);
+    let fleet = Fleet::on(&redis, 3, VERIFY);
     let crowd = fleet.crowd(LOAD, seed);
     crowd.wait_sessions(100);
     for turn in 0..long(2) {
@@ -74,7 +69,7 @@ fn a_node_that_stands_still_for_longer_than_its_lease_serves_no_displaced_sessio
 #[test]
 fn clients_of_a_node_that_stood_still_are_not_taken_for_silent() {
     let (seed, redis) = (seed(), RedisServer::start());
-    let fleet = fleet(&redis, 2);
+    let fleet = Fleet::on(&redis, 2, VERIFY);
     let many =
         Habit { users: 800, devices: 1, beat: Duration::from_millis(400), stay: Duration::from_secs(60), ..LOAD };
     let crowd = fleet.crowd(many, seed);

@@ -12,7 +12,7 @@ use crate::checker::{self, Bounds, Report, spread};
 use crate::crowd::{Crowd, Habit};
 use crate::history::{Life, Record, What};
 use crate::rest::{self, Content};
-use crate::support::{PATIENCE, Resp, Server, Setup, clock_ms, wait_until};
+use crate::support::{PATIENCE, RedisServer, Resp, Server, Setup, clock_ms, wait_until};
 
 /// Milliseconds of silence after which a session is expired.
 pub const SILENCE_MS: u64 = 2_000;
@@ -72,6 +72,12 @@ pub struct Fleet {
 }
 
 impl Fleet {
+    /// So many plain nodes on one server.
+    pub fn on(redis: &RedisServer, nodes: usize, verify: Duration) -> Self {
+        let setups = (0..nodes).map(|position| node(&redis.url(), position, verify)).collect();
+        Self::start(vec![redis.socket()], setups)
+    }
+
     /// Starts all nodes at once. `stores` are the sockets of the store's primaries.
     pub fn start(stores: Vec<PathBuf>, setups: Vec<Setup>) -> Self {
         let nodes: Vec<Server> = thread::scope(|scope| {

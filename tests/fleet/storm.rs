@@ -3,21 +3,16 @@
 use std::time::Duration;
 
 use crate::crowd::Habit;
-use crate::stand::{Fleet, healthy, long, node, seed};
+use crate::stand::{Fleet, healthy, long, seed};
 use crate::support::RedisServer;
 
 /// Verifies so rarely that only kicks end a displaced session.
 const RARELY: Duration = Duration::from_secs(600);
 
-fn fleet(redis: &RedisServer, nodes: usize) -> Fleet {
-    let setups = (0..nodes).map(|position| node(&redis.url(), position, RARELY)).collect();
-    Fleet::start(vec![redis.socket()], setups)
-}
-
 #[test]
 fn a_storm_on_one_seat_leaves_one_holder_and_tells_every_other() {
     let (seed, redis) = (seed(), RedisServer::start());
-    let fleet = fleet(&redis, 4);
+    let fleet = Fleet::on(&redis, 4, RARELY);
     let habit = Habit {
         users: 1,
         devices: 32,
@@ -35,7 +30,7 @@ fn a_storm_on_one_seat_leaves_one_holder_and_tells_every_other() {
 #[test]
 fn a_storm_on_a_thousand_seats_leaves_each_to_one() {
     let (seed, redis) = (seed(), RedisServer::start());
-    let fleet = fleet(&redis, 3);
+    let fleet = Fleet::on(&redis, 3, RARELY);
     let habit = Habit {
         users: 1_000,
         devices: 2,
