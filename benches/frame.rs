@@ -4,7 +4,7 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use oneseat::wire::message::{HEARTBEAT, LOGIN, parse_login, parse_sender};
+use oneseat::wire::message::{HEARTBEAT, LOGIN, parse_heartbeat, parse_login};
 use oneseat::wire::{Decoder, encode};
 
 const LOGIN_BODY: &[u8] = br#"{"uid":1001,"token":"0f8fad5b-d9cb-469f-a165-70867728950e"}"#;
@@ -58,5 +58,5 @@ fn read_login() -> bool {
 
 #[divan::bench]
 fn read_heartbeat() -> bool {
-    parse_sender(HEARTBEAT, black_box(HEARTBEAT_BODY)).is_ok()
+    parse_heartbeat(black_box(HEARTBEAT_BODY)).is_ok()
 }

@@ -111,6 +111,15 @@ pub struct Rank {
     pub epoch: u64,
 }
 
+/// Where a frame stands among the messages of a user.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// How far the frame brings the session.
+    pub position: u64,
+    /// How far the session has to have come for it: between the two nothing else was sent.
+    pub after: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -52,6 +52,7 @@ metrics! {
     Connections: Gauge "oneseat_connections" [] "Client connections open now, logged in or not.",
     Sessions: Gauge "oneseat_sessions" [] "Sessions held now.",
     Logins: Counter "oneseat_logins_total" ["outcome"] "Logins answered: seated, the word of the refusal, away, lost, failed, elsewhere where this node lets nobody in, busy where too many wait.",
+    Requests: Counter "oneseat_requests_total" ["outcome"] "Requests that scripts served for clients: ok, refused, away, lost, failed, busy where too many wait.",
     Takeovers: Counter "oneseat_takeovers_total" [] "Logins on this node that displaced another session.",
     Kicks: Counter "oneseat_kicks_total" ["outcome"]
         "Kicks: sent by a login here; of sessions here told, then closed by the client or forced, late where another close came first, repaired where only a verify brought it.",
@@ -71,6 +72,7 @@ metrics! {
     Reaped: Counter "oneseat_reaped_total" [] "Sessions of dead nodes, or of older runs of this one, that this node ended.",
     Verified: Counter "oneseat_verified_total" ["outcome"]
         "Sessions held against their seats: fine, repaired, closed, open where there was no answer, failed in the script.",
+    Notices: Counter "oneseat_presence_notices_total" [] "Users who were looked up to tell them, or to learn, that a friend came or went.",
     ChannelLosses: Counter "oneseat_channel_losses_total" [] "Times that the node did not hear itself on its channel.",
     RedisConnected: Gauge "oneseat_redis_connected" [] "1 while a connection to Redis stands, else 0.",
     ScriptCalls: Counter "oneseat_script_calls_total" ["script", "version", "outcome"] "Script calls answered: ok, error.",

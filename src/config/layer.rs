@@ -15,6 +15,9 @@ use super::problem::{ConfigError, Problem};
 /// Source of the values that nobody changed.
 pub const DEFAULT_SOURCE: &str = "default";
 
+/// The section whose keys are not all known: each is a message id.
+pub const ROUTES: &str = "routes";
+
 const PREFIX: &str = "ONESEAT_";
 
 /// The keys of the embedded file by section.
@@ -100,7 +103,10 @@ fn read_variable(template: &Template, name: &str, text: &str) -> Variable {
         });
     };
     let (section, key) = (section.to_lowercase(), key.to_lowercase());
-    let value = typed(template.get(&section).and_then(|keys| keys.get(&key)), text);
+    let value = match section.as_str() {
+        ROUTES => inline_table(text),
+        _ => typed(template.get(&section).and_then(|keys| keys.get(&key)), text),
+    };
     let values = Dict::from([(section, Dict::from([(key, value)]).into())]);
     Variable::Setting(Layer { source, values })
 }
@@ -124,6 +130,12 @@ fn typed(default: Option<&Value>, text: &str) -> Value {
     }
 }
 
+/// The value of a route: `{ script = "typing" }`. What is no such table stays a text and is refused as one.
+fn inline_table(text: &str) -> Value {
+    let table = Toml::from_str::<Dict>(&format!("route = {text}")).ok();
+    table.and_then(|mut table| table.remove("route")).unwrap_or_else(|| Value::from(text))
+}
+
 fn unknown_keys(template: &Template, layer: &Layer) -> Vec<Problem> {
     // The value of an unknown key is not shown: it may be a misspelt secret.
     let problem = |key: String, message| Problem { key, value: None, source: layer.source.clone(), message };
@@ -137,7 +149,7 @@ fn unknown_keys(template: &Template, layer: &Layer) -> Vec<Problem> {
             found.push(problem(section.clone(), format!("is a section: write [{section}] and its keys below")));
             continue;
         };
-        for key in keys.keys().filter(|key| !known.contains_key(*key)) {
+        for key in keys.keys().filter(|key| section != ROUTES && !known.contains_key(*key)) {
             found.push(problem(format!("{section}.{key}"), unknown("key", key, known.keys())));
         }
     }

@@ -6,6 +6,7 @@
 
 mod layer;
 mod problem;
+mod route;
 mod rule;
 mod show;
 mod url;
@@ -21,9 +22,10 @@ use crate::id::Name;
 
 pub use layer::{Template, template};
 pub use problem::{ConfigError, Problem};
+pub use route::{KeySource, Route, Routes};
 pub use rule::MS_MAX;
 pub use url::RedisUrl;
-pub use value::{Format, Fsync, Level, Partition, Policy, Secret, split_host_port};
+pub use value::{Format, Fsync, Full, Level, Partition, Policy, Secret, Senders, split_host_port};
 
 /// The file that holds every default, as it is built into the binary.
 pub const TEMPLATE: &str = include_str!("../../config/default.toml");
@@ -46,11 +48,17 @@ pub struct Config {
     pub ticket: Ticket,
     pub seat: Seat,
     pub login: Login,
+    pub friends: Friends,
+    pub text: Text,
+    pub inbox: Inbox,
+    pub presence: Presence,
+    pub events: Events,
     pub scripts: Scripts,
     pub redis: Redis,
     pub data: Data,
     pub admin: Admin,
     pub log: Log,
+    pub routes: Routes,
 }
 
 /// This process as a member of the fleet.
@@ -130,6 +138,50 @@ pub struct Login {
     /// Empty, or the name of a script.
     #[serde(deserialize_with = "value::script")]
     pub welcome: String,
+}
+
+/// How many friends and applications a user may have.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Friends {
+    pub max: u32,
+    pub applies_max: u32,
+    pub applies_per_day: u32,
+}
+
+/// Who may send which texts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    pub senders: Senders,
+    pub bytes_max: u32,
+    pub dedup_ms: u64,
+}
+
+/// What waits for a user who is off line.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inbox {
+    pub count_max: u32,
+    pub bytes_max: u64,
+    pub ttl_ms: u64,
+    pub full: Full,
+}
+
+/// How friends are told of coming and going.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Presence {
+    pub grace_ms: u64,
+    pub calls_max: usize,
+}
+
+/// What is kept for backends.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    /// 0: none.
+    pub max: u32,
 }
 
 /// Scripts that are tried out.

@@ -12,8 +12,10 @@ pub const MS_MAX: u64 = 31_536_000_000;
 const WEIGHT_MAX: u64 = 10_000;
 /// Entries of a trail beyond which it would cost more than the seat itself.
 const TRAIL_MAX: u64 = 100;
-/// The one time that may be none at all.
-const MAY_BE_NONE: &str = "node.drain_ms";
+/// Times that may be none at all.
+const MAY_BE_NONE: [&str; 3] = ["node.drain_ms", "text.dedup_ms", "presence.grace_ms"];
+/// Entries of a user's lists beyond which one script would hold up the others for long.
+const LIST_MAX: u64 = 10_000;
 /// Slots of a Redis Cluster: more shards could not lie apart.
 const SLOTS: u64 = 16_384;
 /// Bytes that precede a body.
@@ -24,6 +26,7 @@ pub fn check(config: &Config, layers: &Figment) -> Result<(), ConfigError> {
     let mut problems = durations(layers);
     problems.extend(ranges(config, layers));
     problems.extend(combinations(config, layers));
+    problems.extend(routes(config, layers));
     if problems.is_empty() { Ok(()) } else { Err(ConfigError::Refused(problems)) }
 }
 
@@ -32,7 +35,7 @@ fn durations(layers: &Figment) -> Vec<Problem> {
     let template = layer::template();
     let keys = template.iter().flat_map(|(section, keys)| keys.keys().map(move |key| format!("{section}.{key}")));
     keys.filter(|key| key.ends_with("_ms"))
-        .map(|key| (u64::from(key != MAY_BE_NONE), key))
+        .map(|key| (u64::from(!MAY_BE_NONE.contains(&key.as_str())), key))
         .filter(|(least, key)| layers.extract_inner::<u64>(key).map_or(true, |ms| !(*least..=MS_MAX).contains(&ms)))
         .map(|(least, key)| refuse(layers, &key, format!("allowed are {least} to {MS_MAX} milliseconds")))
         .collect()
@@ -51,6 +54,14 @@ fn ranges(config: &Config, layers: &Figment) -> Vec<Problem> {
         ("redis.shards", config.redis.shards.into(), 0, SLOTS),
         ("redis.calls_max", config.redis.calls_max as u64, 1, 65536),
         ("seat.trail_max", config.seat.trail_max.into(), 0, TRAIL_MAX),
+        ("friends.max", config.friends.max.into(), 1, LIST_MAX),
+        ("friends.applies_max", config.friends.applies_max.into(), 1, LIST_MAX),
+        ("friends.applies_per_day", config.friends.applies_per_day.into(), 0, large),
+        ("text.bytes_max", config.text.bytes_max.into(), 1, 65535),
+        ("inbox.count_max", config.inbox.count_max.into(), 1, LIST_MAX),
+        ("inbox.bytes_max", config.inbox.bytes_max, 65536, large),
+        ("presence.calls_max", config.presence.calls_max as u64, 1, 65536),
+        ("events.max", config.events.max.into(), 0, large),
     ];
     bounds
         .into_iter()
@@ -95,6 +106,11 @@ fn combinations(config: &Config, layers: &Figment) -> Vec<Problem> {
         (config.data.dir.as_os_str().is_empty(), "data.dir", "allowed is the path of a folder".to_owned()),
     ];
     rules.into_iter().filter(|(broken, _, _)| *broken).map(|(_, key, message)| refuse(layers, key, message)).collect()
+}
+
+fn routes(config: &Config, layers: &Figment) -> Vec<Problem> {
+    let faults = config.routes.iter().filter_map(|(id, route)| Some((id, route.fault(id)?)));
+    faults.map(|(id, fault)| refuse(layers, &format!("routes.{id}"), fault)).collect()
 }
 
 /// What is allowed but will surprise.

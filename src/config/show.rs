@@ -4,7 +4,7 @@ use figment::Figment;
 use figment::value::Value;
 use serde_json::{Map, json};
 
-use super::layer::DEFAULT_SOURCE;
+use super::layer::{DEFAULT_SOURCE, ROUTES};
 use super::url::mask_url;
 use super::value::MASK;
 use super::{SECRETS, TEMPLATE};
@@ -13,7 +13,7 @@ use super::{SECRETS, TEMPLATE};
 pub fn toml(layers: &Figment) -> String {
     let mut text = String::from("# What is in force, and from where. Secrets are masked.\n");
     let mut section = "";
-    for (name, key) in keys() {
+    for (name, key) in keys(layers) {
         if name != section {
             section = name;
             text.push_str(&format!("\n[{section}]\n"));
@@ -27,10 +27,13 @@ pub fn toml(layers: &Figment) -> String {
 /// The merged settings as `{section: {key: {value, source}}}`.
 pub fn json(layers: &Figment) -> serde_json::Value {
     let mut sections = Map::new();
-    for (section, key) in keys() {
+    for (section, key) in keys(layers) {
         let (text, source) = lookup(layers, &format!("{section}.{key}"));
-        // TOML and JSON write texts, numbers and truth values alike.
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap_or(text.into());
+        let value = match section {
+            ROUTES => layers.extract_inner::<serde_json::Value>(&format!("{section}.{key}")).unwrap_or_default(),
+            // TOML and JSON write texts, numbers and truth values alike.
+            _ => serde_json::from_str(&text).unwrap_or(text.into()),
+        };
         sections.entry(section).or_insert_with(|| json!({}))[key] = json!({ "value": value, "source": source });
     }
     sections.into()
@@ -52,7 +55,11 @@ pub fn text(key: &str, value: &Value) -> String {
         Value::Bool(_, truth) => truth.to_string(),
         Value::Char(_, letter) => quoted(&letter.to_string()),
         Value::Empty(..) => "(nothing)".to_owned(),
-        Value::Dict(..) => "(a table)".to_owned(),
+        Value::Dict(_, fields) => {
+            let fields: Vec<_> =
+                fields.iter().map(|(name, value)| format!("{name} = {}", self::text("", value))).collect();
+            format!("{{ {} }}", fields.join(", "))
+        }
         Value::Array(..) => "(a list)".to_owned(),
     }
 }
@@ -63,15 +70,21 @@ fn lookup(layers: &Figment, key: &str) -> (String, String) {
     (value, source)
 }
 
-/// Section and key of every setting, in the order of the embedded file.
-fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+/// Section and key of every setting, in the order of the embedded file, then the routes that others added.
+fn keys(layers: &Figment) -> impl Iterator<Item = (&'static str, String)> + use<> {
     let mut section = "";
-    TEMPLATE.lines().filter_map(move |line| {
+    let known = TEMPLATE.lines().filter_map(move |line| {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             section = name;
             return None;
         }
         let (key, _) = line.split_once(" = ").filter(|_| !line.starts_with('#'))?;
-        Some((section, key))
-    })
+        Some((section, key.to_owned()))
+    });
+    let known: Vec<_> = known.collect();
+    let routes =
+        layers.find_value(ROUTES).ok().and_then(|value| Some(value.as_dict()?.keys().cloned().collect::<Vec<_>>()));
+    let added = routes.unwrap_or_default().into_iter().map(|key| (ROUTES, key));
+    let added: Vec<_> = added.filter(|route| !known.contains(route)).collect();
+    known.into_iter().chain(added)
 }

@@ -103,6 +103,54 @@ impl<'de> Deserialize<'de> for Policy {
     }
 }
 
+/// Who may send texts to a user.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Senders {
+    Friends,
+    Anyone,
+}
+
+impl Senders {
+    /// The word that scripts are given.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Senders::Friends => "friends",
+            Senders::Anyone => "anyone",
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Senders {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        let read = |text: &str| [Senders::Friends, Senders::Anyone].into_iter().find(|each| each.as_str() == text);
+        parse(source, read, "\"friends\" or \"anyone\"")
+    }
+}
+
+/// What happens to a message for an inbox that is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Full {
+    Refuse,
+    Drop,
+}
+
+impl Full {
+    /// The word that scripts are given.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Full::Refuse => "refuse",
+            Full::Drop => "drop",
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Full {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        let read = |text: &str| [Full::Refuse, Full::Drop].into_iter().find(|each| each.as_str() == text);
+        parse(source, read, "\"refuse\" or \"drop\"")
+    }
+}
+
 /// What becomes of a node's sessions when it is cut off from Redis past its lease.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Partition {
@@ -194,9 +242,14 @@ pub fn host_port<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Erro
 
 /// Empty, or the name of a script.
 pub fn script<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
-    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    let read = |text: &str| (text.len() <= 64 && text.bytes().all(letter)).then(|| text.to_owned());
+    let read = |text: &str| is_script(text).then(|| text.to_owned());
     parse(source, read, "\"\" or the name of a script, such as \"welcome\"")
+}
+
+/// Whether a text is empty or may be the name of a script.
+pub fn is_script(text: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    text.len() <= 64 && text.bytes().all(letter)
 }
 
 /// Host and port of an address that clients dial. An IPv6 host stands in brackets, which are not part of it.

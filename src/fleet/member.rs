@@ -247,7 +247,10 @@ impl Member {
             };
             match outcome {
                 Ok(0) => {}
-                Ok(reaped) => tracing::warn!(reaped, "the sessions of dead nodes were removed"),
+                Ok(reaped) => {
+                    tracing::warn!(reaped, "the sessions of dead nodes were removed");
+                    self.caller.shards().for_each(|shard| self.gateway.stir().went(shard));
+                }
                 Err(error) => tracing::warn!(%error, "the rosters could not be searched for dead nodes"),
             }
         }

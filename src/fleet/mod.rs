@@ -46,9 +46,11 @@ pub mod assign;
 pub mod channel;
 pub mod count;
 pub mod drain;
+pub mod errand;
 pub mod farewell;
 pub mod lease;
 pub mod member;
+pub mod presence;
 pub mod reap;
 pub mod verify;
 

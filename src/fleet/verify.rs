@@ -17,8 +17,7 @@ use crate::gateway::Gateway;
 use crate::id::{Sid, Uid};
 use crate::metric::Metric;
 use crate::script::caller::answer;
-use crate::script::{Argument, Arguments, CallError, Caller, Effect, Shard};
-use crate::session::SessionRecord;
+use crate::script::{Argument, Arguments, CallError, Caller, Shard};
 
 /// Entries of one roster page.
 const PAGE_MAX: usize = 500;
@@ -87,7 +86,7 @@ pub async fn verify_all(
     let pause = over.checked_div(slices).unwrap_or_default();
     let mut is_urgent = over.is_zero();
     for slice in sessions.chunks(SLICE) {
-        let calls = slice.iter().cloned().map(|session| verify_one(caller, gateway, session));
+        let calls = slice.iter().cloned().map(|session| gateway.verify(session));
         let outcomes: Vec<_> = stream::iter(calls).buffer_unordered(CALLS_MAX).collect().await;
         let is_away =
             outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|error| error.retry_after_ms().is_some()));
@@ -109,32 +108,6 @@ pub async fn verify_all(
         findings.strays += count?;
     }
     Ok(findings)
-}
-
-async fn verify_one(caller: &Caller, gateway: &Gateway, session: SessionRecord) -> Result<String, CallError> {
-    let arguments = Arguments::new()
-        .with(Argument::Sid, session.sid.to_string())
-        .with(Argument::Class, session.seat.class.to_string())
-        .with(Argument::Epoch, session.rank.epoch.to_string())
-        .with(Argument::Number, session.rank.number.to_string())
-        .with(Argument::TokenDigest, session.token_digest)
-        .with(Argument::Address, session.address.to_string());
-    let effects = caller.run("verify", Some(&session.seat.uid), arguments).await?.effects;
-    let outcome = answer("verify", &effects)?["outcome"].as_str().unwrap_or_default().to_owned();
-    for effect in &effects {
-        if let Effect::Bind { rank, .. } = effect {
-            gateway.rebind(session.sid, *rank);
-        }
-    }
-    if outcome != "fine" {
-        tracing::info!(uid = %session.seat.uid, sid = %session.sid, outcome, "a session and its seat differed");
-    }
-    if outcome == "closed" && gateway.is_here(session.sid) {
-        // Its kick was lost, and is told only now.
-        Metric::Kicks.counter_of("repaired").increment(1);
-    }
-    gateway.apply(effects);
-    Ok(outcome)
 }
 
 #[derive(Deserialize)]

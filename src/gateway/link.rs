@@ -16,6 +16,8 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::Gateway;
+use super::request::Request;
+use super::route::Terms;
 use super::visitor::{Receive, Step};
 use crate::metric::Metric;
 use crate::session::{Handle, Pushed};
@@ -36,6 +38,8 @@ thread_local! {
 pub(super) enum Turn {
     /// A client wants to log in.
     Login(LoginRequest),
+    /// A client asks for something that a script serves.
+    Ask(Request),
     /// The connection is closing; the handle says why.
     Over,
 }
@@ -63,12 +67,14 @@ pub(super) struct Link {
     decoder: Decoder,
     /// What is left of the frame that is being written.
     writing: Bytes,
+    /// Where that frame stands among the messages of the user; 0 where it is none of them.
+    position: u64,
 }
 
 impl Link {
     /// A link at the start of its stream.
     pub fn new(stream: TcpStream, body_bytes_max: u16) -> Self {
-        Self { stream, decoder: Decoder::new(body_bytes_max), writing: Bytes::new() }
+        Self { stream, decoder: Decoder::new(body_bytes_max), writing: Bytes::new(), position: 0 }
     }
 
     /// Reads and writes until the caller has something to do.
@@ -95,8 +101,9 @@ impl Link {
     pub fn poll_write(&mut self, context: &mut Context<'_>, host: Host<'_>) -> Poll<io::Result<()>> {
         loop {
             if self.writing.is_empty() {
-                let Poll::Ready(frame) = host.handle.poll_frame(context) else { return Poll::Ready(Ok(())) };
-                self.writing = frame;
+                let Poll::Ready(letter) = host.handle.poll_frame(context) else { return Poll::Ready(Ok(())) };
+                self.position = letter.step.map_or(0, |step| step.position);
+                self.writing = letter.frame;
             }
             match self.stream.try_write(&self.writing) {
                 Ok(count) => self.written(count, host),
@@ -133,6 +140,9 @@ impl Link {
         if self.writing.is_empty() {
             self.writing = Bytes::new();
             host.gateway.meter.frames_out.increment(1);
+            if self.position > 0 {
+                host.gateway.note_written(host.handle, self.position);
+            }
         }
     }
 
@@ -168,15 +178,16 @@ impl Link {
         chunk: &[u8],
     ) -> Flow {
         let mut rest = chunk;
+        let terms = Terms { routes: &host.gateway.routes, now_ms: host.gateway.now_ms() };
         for _ in 0..FRAMES_PER_TURN {
             let Some(piece) = self.decoder.next(&mut rest) else { return Flow::Dry };
             if !matches!(piece, Piece::Oversize { .. }) {
                 host.gateway.meter.frames_in.increment(1);
                 if R::IS_HEARD {
-                    host.handle.hear(host.gateway.now_ms());
+                    host.handle.hear(terms.now_ms);
                 }
             }
-            if let Some(turn) = self.answer(context, host, receiver.receive(piece)) {
+            if let Some(turn) = self.answer(context, host, receiver.receive(piece, terms)) {
                 self.decoder.keep(rest);
                 return Flow::Stop(turn);
             }
@@ -196,9 +207,13 @@ impl Link {
             Step::Reply(frame) => self.send(context, host, frame),
             Step::Refuse { id, code, reason } => {
                 Metric::Refusals.counter_of(code.word()).increment(1);
-                self.send(context, host, refusal(id, code, reason))
+                match id {
+                    0 => None,
+                    id => self.send(context, host, refusal(id, code, reason)),
+                }
             }
             Step::Login(request) => Some(Turn::Login(request)),
+            Step::Ask(request) => Some(Turn::Ask(request)),
             Step::Close { reason, code } => {
                 Metric::Refusals.counter_of(code.word()).increment(1);
                 host.handle.close(reason, goodbye_with(reason, code));
@@ -214,7 +229,7 @@ impl Link {
                 _ => return None,
             },
             Pushed::Full => host.gateway.overflow(host.handle),
-            Pushed::Closed => {}
+            Pushed::Closed | Pushed::Known | Pushed::Early => {}
         }
         Some(Turn::Over)
     }

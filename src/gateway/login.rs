@@ -28,7 +28,7 @@ pub(super) enum Answer {
 
 /// Asks the store, answers the client, and carries out what concerns others even if this client is gone.
 pub(super) async fn ask(host: Host<'_>, request: LoginRequest) -> Answer {
-    let LoginRequest { uid, token } = request;
+    let LoginRequest { uid, token, features } = request;
     let digest = TokenDigest::of(&token);
     drop(token);
     if let Some(frame) = host.gateway.entrance.refusal() {
@@ -36,21 +36,21 @@ pub(super) async fn ask(host: Host<'_>, request: LoginRequest) -> Answer {
         Metric::Logins.counter_of("elsewhere").increment(1);
         return Answer::Unanswered;
     }
-    if !host.handle.begin_login() {
+    if !host.handle.begin_login(&features) {
         return Answer::Unanswered;
     }
-    let arguments = Arguments::new()
-        .with(Argument::Sid, host.handle.sid().to_string())
-        .with(Argument::Uid, uid.to_string())
-        .with(Argument::Address, host.handle.peer().to_string())
-        .with(Argument::TokenDigest, digest.to_string());
-    let mut asking = Asking::new(host, digest);
+    let arguments =
+        Arguments::new().with(Argument::Uid, uid.to_string()).with(Argument::TokenDigest, digest.to_string());
+    let mut asking = Asking::new(host).with_ticket(digest);
     fault::pass(Point::BeforeScript);
     let outcome = asking.run("login", &uid, arguments).await;
     answer_client(host, &asking, &uid, &outcome);
     let was_seated = host.handle.uid().is_some();
-    let dropped = host.handle.end_login(host.gateway.options.bounds);
-    Metric::MailboxDrops.counter().increment(dropped as u64);
+    let flushed = host.handle.end_login(host.gateway.options.bounds);
+    Metric::MailboxDrops.counter().increment(flushed.dropped as u64);
+    if flushed.is_behind {
+        host.gateway.fall_behind(host.handle);
+    }
     fault::pass(Point::BeforeWrite);
     if !was_seated && may_have_run(&outcome) {
         finish_for_good(host, uid.clone());

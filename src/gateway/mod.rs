@@ -14,8 +14,13 @@ mod listener;
 mod login;
 mod meter;
 mod parting;
+mod receipt;
+mod request;
+mod route;
 mod router;
 mod session;
+mod stir;
+mod verify;
 mod visitor;
 mod watch;
 
@@ -38,8 +43,11 @@ use crate::wire::body::goodbye;
 use door::Entrance;
 use gate::Gate;
 use meter::Meter;
+use receipt::Receipts;
+use route::RouteTable;
 
 pub use door::Door;
+pub use stir::Stir;
 
 /// The settings that the gateway needs, in the form in which it needs them.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +101,12 @@ pub struct Gateway {
     gate: Gate,
     /// Connections that are being told that there are too many.
     refusals: Arc<Semaphore>,
+    /// How frames are led to scripts.
+    routes: RouteTable,
+    /// Sessions that have something to report of their messages.
+    receipts: Arc<Receipts>,
+    /// Shards on which users came or went.
+    stir: Stir,
 }
 
 impl Gateway {
@@ -114,18 +128,22 @@ impl Gateway {
             emptied: Notify::new(),
             gate: Gate::new(config.redis.calls_max),
             refusals: Arc::new(Semaphore::new(listener::REFUSALS_MAX)),
+            routes: RouteTable::new(&config.routes),
+            receipts: Arc::default(),
+            stir: Stir::new(Duration::from_millis(config.presence.grace_ms)),
         })
     }
 
     /// Accepts clients until `stop` says so or its sender is gone. Sessions live on after that.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: signal::Receiver<bool>) {
         let watch = tokio::spawn(watch::run(Arc::downgrade(&self)));
+        let receipts = tokio::spawn(receipt::work(Arc::downgrade(&self), self.receipts.clone()));
         tokio::select! {
             () = listener::accept(&self, &listener) => {}
             _ = stop.wait_for(|is_stopped| *is_stopped) => {}
         }
-        // Silence still counts until the last session is gone; the task ends with the gateway.
-        drop(watch);
+        // Silence still counts, and messages are written, until the last session is gone; the tasks end with the gateway.
+        drop((watch, receipts));
     }
 
     /// The session's seat was taken back under this rank. Answers whether the session is still here.
@@ -178,6 +196,19 @@ impl Gateway {
         }
     }
 
+    /// Where users came or went, for those who tell their friends.
+    pub fn stir(&self) -> &Stir {
+        &self.stir
+    }
+
+    /// A turn of a client at the store. Where the store is away nobody waits for one.
+    async fn turn(&self) -> Result<Option<gate::Turn<'_>>, gate::Busy> {
+        match self.caller.is_connected() {
+            true => self.gate.enter().await.map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// Where everybody waits who asks the store for a client.
     pub fn gate(&self) -> &Gate {
         &self.gate
@@ -215,6 +246,7 @@ impl Gateway {
     fn end(&self, handle: &Handle) {
         let Some((seat, ending)) = handle.take_ending() else { return };
         self.map.vacate(&seat, handle.sid());
+        self.stir.went(self.caller.shard_of(&seat.uid));
         self.meter.sessions.decrement(1);
         let reason = handle.closing().and_then(|closing| closing.reason).map_or("left", Reason::as_str);
         tracing::info!(uid = %seat.uid, class = %seat.class, sid = %handle.sid(), reason, "the session ended");

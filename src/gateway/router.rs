@@ -12,23 +12,28 @@ use super::Gateway;
 use super::link::Host;
 use crate::digest::TokenDigest;
 use crate::fault::{self, Point};
-use crate::id::{Rank, Seat, Sid, Uid};
+use crate::id::{Rank, Seat, Sid, Step, Uid};
 use crate::metric::Metric;
 use crate::reason::Reason;
-use crate::script::{Arguments, CallError, Effect};
-use crate::session::{Bound, Ending, Handle, Kicked, Pushed};
+use crate::script::{Argument, Arguments, CallError, Effect, Verdict};
+use crate::session::{Bound, Ending, Handle, Kicked, Letter, Pushed};
 use crate::wire::body::{goodbye, refusal};
 use crate::wire::message::{parse_code, parse_decision};
 use crate::wire::{ReplyCode, encode};
 
 /// Scripts that may call each other for one request.
-const CALLS_MAX: usize = 4;
+const CALLS_MAX: usize = 8;
+/// Milliseconds after which a client may ask again whose session the store did not know, even after it was held against
+/// its seat.
+const RETRY_AFTER_MS: u64 = 1_000;
 
 /// A connection that asked for something, while the scripts answer.
 pub(super) struct Asking<'a> {
     host: Host<'a>,
-    /// Digest of the token that a bind is due to.
-    digest: TokenDigest,
+    /// Digest of the token that a bind is due to; only a login has one.
+    digest: Option<TokenDigest>,
+    /// What every script of this request is told of the connection.
+    about: [(Argument, String); 3],
     /// The `error` of the last answer that a script gave to the client.
     replied: Option<ReplyCode>,
     /// The script version that was asked first, as `login@1`: the one that decides.
@@ -38,8 +43,19 @@ pub(super) struct Asking<'a> {
 
 impl<'a> Asking<'a> {
     /// Nothing has been asked yet.
-    pub fn new(host: Host<'a>, digest: TokenDigest) -> Self {
-        Self { host, digest, replied: None, decided_by: None, is_outranked: false }
+    pub fn new(host: Host<'a>) -> Self {
+        let about = [
+            (Argument::Sid, host.handle.sid().to_string()),
+            (Argument::Address, host.handle.peer().to_string()),
+            (Argument::Features, host.handle.features()),
+        ];
+        Self { host, digest: None, about, replied: None, decided_by: None, is_outranked: false }
+    }
+
+    /// A login, with the digest of the token that was shown.
+    #[must_use]
+    pub fn with_ticket(self, digest: TokenDigest) -> Self {
+        Self { digest: Some(digest), ..self }
     }
 
     /// What a script answered the client; `None` while it has not.
@@ -60,8 +76,7 @@ impl<'a> Asking<'a> {
     /// Runs a script and those that it calls, and carries out their effects in order. A call that fails ends neither
     /// the effects that stand after it nor what was done before it; the first error is answered.
     pub async fn run(&mut self, script: &str, uid: &Uid, arguments: Arguments<'_>) -> Result<(), CallError> {
-        let caller = &self.host.gateway.caller;
-        let verdict = caller.run(script, Some(uid), arguments).await?;
+        let verdict = self.first(script, uid, arguments).await?;
         fault::pass(Point::AfterScript);
         self.decided_by = Some(verdict.script.label());
         let mut todo = VecDeque::from(verdict.effects);
@@ -70,7 +85,7 @@ impl<'a> Asking<'a> {
             let Some((script, uid, arguments)) = self.carry_out(effect) else { continue };
             calls += 1;
             let answer = match calls <= CALLS_MAX {
-                true => caller.run(&script, Some(&uid), arguments).await,
+                true => self.call(&script, &uid, arguments).await,
                 false => Err(too_many_calls(script)),
             };
             match answer {
@@ -81,14 +96,51 @@ impl<'a> Asking<'a> {
         outcome
     }
 
+    /// Runs the first script of a request. Where the store has no trace of the session, that is held against its seat, and
+    /// unless it was closed by that the script runs once more.
+    async fn first(&self, script: &str, uid: &Uid, arguments: Arguments<'_>) -> Result<Verdict, CallError> {
+        let verdict = self.call(script, uid, arguments.clone()).await?;
+        if !is_unknown(&verdict) {
+            return Ok(verdict);
+        }
+        let Host { gateway, handle } = self.host;
+        if let Some(session) = handle.record() {
+            gateway.verify(session).await?;
+        }
+        if handle.closing().is_some() {
+            return Ok(verdict);
+        }
+        let verdict = self.call(script, uid, arguments).await?;
+        match is_unknown(&verdict) {
+            true => Err(CallError::Away {
+                retry_after_ms: RETRY_AFTER_MS,
+                cause: "the session is not seated any more".to_owned(),
+            }),
+            false => Ok(verdict),
+        }
+    }
+
+    async fn call(&self, script: &str, uid: &Uid, mut arguments: Arguments<'_>) -> Result<Verdict, CallError> {
+        for (argument, value) in &self.about {
+            if arguments.get(*argument).is_none() {
+                arguments.set(*argument, value.as_str());
+            }
+        }
+        self.host.gateway.caller.run(script, Some(uid), arguments).await
+    }
+
     /// Carries out one effect; a call is answered, for it takes time.
     fn carry_out(&mut self, effect: Effect) -> Option<(String, Uid, Arguments<'static>)> {
         let Host { gateway, handle } = self.host;
         match effect {
-            Effect::Reply { id, body, .. } => {
+            Effect::Reply { id, body, position } => {
                 let frame = gateway.frame(id, &body);
                 self.replied = Some(frame.as_ref().map_or(ReplyCode::Internal, |_| parse_code(&body)));
-                gateway.push(handle, frame.unwrap_or_else(|| refusal(id, ReplyCode::Internal, None)));
+                match (frame, position) {
+                    (Some(frame), Some(position)) => gateway.push_at(handle, frame, position),
+                    (Some(frame), None) => gateway.push(handle, frame),
+                    (None, _) => gateway.push(handle, refusal(id, ReplyCode::Internal, None)),
+                }
                 fault::pass(Point::AfterReply);
             }
             Effect::Bind { seat, rank } => {
@@ -108,8 +160,9 @@ impl<'a> Asking<'a> {
                 gateway.kick(sid, reason, id, &body);
                 fault::pass(Point::AfterKick);
             }
-            Effect::Deliver { sid, id, body, .. } => gateway.deliver(sid, id, &body),
+            Effect::Deliver { sid, id, body, step } => gateway.deliver(sid, id, &body, step),
             Effect::Call { script, uid, arguments } => return Some((script, uid, arguments)),
+            // It was carried out already, or stands where it has no meaning.
             Effect::Verify => {}
         }
         None
@@ -121,7 +174,11 @@ impl<'a> Asking<'a> {
             seat.class = gateway.class.clone();
         }
         let sid = handle.sid();
-        let before = handle.seat(seat.clone(), rank, self.digest, gateway.now_ms());
+        let Some(digest) = self.digest else {
+            return tracing::error!(uid = %seat.uid, %sid, "a script binds a seat without a login and is not obeyed");
+        };
+        let before = handle.seat(seat.clone(), rank, digest, gateway.now_ms());
+        gateway.stir.came(gateway.caller.shard_of(&seat.uid));
         if before.is_none() {
             gateway.meter.sessions.increment(1);
             gateway.arrivals.fetch_add(1, Ordering::Relaxed);
@@ -143,6 +200,11 @@ impl<'a> Asking<'a> {
     }
 }
 
+/// Whether the script said that it has no trace of the session.
+fn is_unknown(verdict: &Verdict) -> bool {
+    verdict.effects.iter().any(|effect| matches!(effect, Effect::Verify))
+}
+
 fn too_many_calls(script: String) -> CallError {
     CallError::Script {
         at: script,
@@ -156,7 +218,7 @@ impl Gateway {
         for effect in effects {
             match effect {
                 Effect::Kick { sid, reason, id, body } => self.kick(sid, reason, id, &body),
-                Effect::Deliver { sid, id, body, .. } => self.deliver(sid, id, &body),
+                Effect::Deliver { sid, id, body, step } => self.deliver(sid, id, &body, step),
                 // The caller has read its answer and its bind; without a connection nothing is left to do for them.
                 Effect::Reply { .. } | Effect::Bind { .. } => {}
                 Effect::Call { .. } | Effect::Verify | Effect::Close { .. } => {
@@ -169,6 +231,13 @@ impl Gateway {
     /// Sends a frame to one connection; a client that does not read is closed.
     pub(super) fn push(&self, handle: &Handle, frame: Bytes) {
         if handle.push(frame, self.options.bounds) == Pushed::Full {
+            self.overflow(handle);
+        }
+    }
+
+    /// As `push`, for a frame that brings the session to a position among its user's messages.
+    fn push_at(&self, handle: &Handle, frame: Bytes, position: u64) {
+        if handle.push_at(frame, position, self.options.bounds) == Pushed::Full {
             self.overflow(handle);
         }
     }
@@ -206,12 +275,13 @@ impl Gateway {
         }
     }
 
-    fn deliver(&self, sid: Sid, id: u16, body: &[u8]) {
+    fn deliver(&self, sid: Sid, id: u16, body: &[u8], step: Option<Step>) {
         let (Some(handle), Some(frame)) = (self.map.get(sid), self.frame(id, body)) else { return };
-        match handle.deliver(frame, self.options.bounds) {
-            Pushed::Queued => {}
+        match handle.deliver(Letter { frame, step }, self.options.bounds) {
+            Pushed::Queued | Pushed::Known => {}
             Pushed::Full => self.overflow(&handle),
             Pushed::Closed => Metric::MailboxDrops.counter().increment(1),
+            Pushed::Early => self.fall_behind(&handle),
         }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! Pure: frames in, steps out. Nothing is served in the name of anybody but the session's own user.
 
+use super::route::{self, Terms, Usage};
 use super::visitor::{Receive, Step, refuse_body};
 use crate::id::Uid;
 use crate::wire::body::HEARTBEAT_OK;
-use crate::wire::message::{self, parse_login, parse_sender, reply_id};
+use crate::wire::message::{self, parse_heartbeat, parse_login};
 use crate::wire::{Frame, Piece, ReplyCode};
 
 /// A session's side that reads frames.
@@ -13,32 +14,28 @@ use crate::wire::{Frame, Piece, ReplyCode};
 pub(super) struct Session {
     /// The user of the session.
     uid: Uid,
+    usage: Usage,
 }
 
 impl Session {
     /// For a session of this user.
-    pub fn new(uid: Uid) -> Self {
-        Self { uid }
+    pub fn new(uid: Uid, usage: Usage) -> Self {
+        Self { uid, usage }
     }
 
-    fn receive_frame(&self, frame: &Frame<'_>) -> Step {
-        let Some(id) = reply_id(frame.id) else { return Step::Unknown };
-        match parse_sender(frame.id, frame.body()) {
-            Err(flaw) => refuse_body(id, flaw),
-            Ok(Some(sender)) if sender != self.uid => Step::Refuse { id, code: ReplyCode::OtherUid, reason: None },
-            Ok(_) => Self::serve(frame, id),
-        }
-    }
-
-    /// A request in the user's own name.
-    fn serve(frame: &Frame<'_>, reply_id: u16) -> Step {
+    fn receive_frame(&mut self, frame: &Frame<'_>, terms: Terms<'_>) -> Step {
         match frame.id {
-            message::HEARTBEAT => Step::Reply(HEARTBEAT_OK),
-            message::LOGIN => match parse_login(frame.body()) {
-                Ok(request) => Step::Login(request),
-                Err(flaw) => refuse_body(reply_id, flaw),
+            message::HEARTBEAT => match parse_heartbeat(frame.body()) {
+                Ok(Some(sender)) if sender != self.uid => other_uid(message::HEARTBEAT_REPLY),
+                Ok(_) => Step::Reply(HEARTBEAT_OK),
+                Err(flaw) => refuse_body(message::HEARTBEAT_REPLY, flaw),
             },
-            _ => Step::Refuse { id: reply_id, code: ReplyCode::NotAllowed, reason: Some("not_served") },
+            message::LOGIN => match parse_login(frame.body()) {
+                Ok(request) if request.uid != self.uid => other_uid(message::LOGIN_REPLY),
+                Ok(request) => Step::Login(request),
+                Err(flaw) => refuse_body(message::LOGIN_REPLY, flaw),
+            },
+            _ => route::receive(frame, Some(&self.uid), &mut self.usage, terms),
         }
     }
 }
@@ -46,14 +43,27 @@ impl Session {
 impl Receive for Session {
     const IS_HEARD: bool = true;
 
-    fn receive(&mut self, piece: Piece<'_>) -> Step {
+    fn receive(&mut self, piece: Piece<'_>, terms: Terms<'_>) -> Step {
         match piece {
-            Piece::Frame(frame) => self.receive_frame(&frame),
-            Piece::Oversize { id, .. } => match reply_id(id) {
+            Piece::Frame(frame) => self.receive_frame(&frame, terms),
+            Piece::Oversize { id, .. } => match reply_id(id, terms) {
                 Some(id) => Step::Refuse { id, code: ReplyCode::TooLarge, reason: None },
                 None => Step::Unknown,
             },
             Piece::Skipped => Step::Nothing,
         }
+    }
+}
+
+fn other_uid(id: u16) -> Step {
+    Step::Refuse { id, code: ReplyCode::OtherUid, reason: None }
+}
+
+/// The id that answers a request.
+fn reply_id(id: u16, terms: Terms<'_>) -> Option<u16> {
+    match id {
+        message::LOGIN => Some(message::LOGIN_REPLY),
+        message::HEARTBEAT => Some(message::HEARTBEAT_REPLY),
+        id => terms.routes.reply_id(id),
     }
 }

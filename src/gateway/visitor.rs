@@ -5,11 +5,13 @@
 
 use bytes::Bytes;
 
+use super::request::Request;
+use super::route::{self, Terms, Usage};
 use super::session::Session;
 use crate::id::Uid;
 use crate::reason::Reason;
 use crate::wire::body::HEARTBEAT_OK;
-use crate::wire::message::{self, Flaw, LoginRequest, parse_login, parse_sender, reply_id};
+use crate::wire::message::{self, Flaw, LoginRequest, parse_heartbeat, parse_login};
 use crate::wire::{Frame, Piece, ReplyCode};
 
 /// What a frame leads to.
@@ -20,10 +22,12 @@ pub(super) enum Step {
     Unknown,
     /// This frame goes back.
     Reply(Bytes),
-    /// A refusal goes back.
+    /// A refusal goes back, unless its id is 0: such a request is never answered.
     Refuse { id: u16, code: ReplyCode, reason: Option<&'static str> },
     /// The store is asked; nothing more is read until it has answered.
     Login(LoginRequest),
+    /// A script is asked; nothing more is read until it has answered.
+    Ask(Request),
     /// The connection is closed.
     Close { reason: Reason, code: ReplyCode },
 }
@@ -34,7 +38,7 @@ pub(super) trait Receive {
     const IS_HEARD: bool;
 
     /// One piece, in the order of arrival.
-    fn receive(&mut self, piece: Piece<'_>) -> Step;
+    fn receive(&mut self, piece: Piece<'_>, terms: Terms<'_>) -> Step;
 }
 
 /// A connection that has not logged in.
@@ -42,6 +46,7 @@ pub(super) trait Receive {
 pub(super) struct Visitor {
     /// Logins that the store refused.
     attempts: u32,
+    usage: Usage,
 }
 
 impl Visitor {
@@ -53,23 +58,20 @@ impl Visitor {
 
     /// The store gave a seat to this user.
     pub fn admit(self, uid: Uid) -> Session {
-        Session::new(uid)
+        Session::new(uid, self.usage)
     }
 
-    fn receive_frame(&self, frame: &Frame<'_>) -> Step {
+    fn receive_frame(&mut self, frame: &Frame<'_>, terms: Terms<'_>) -> Step {
         match frame.id {
             message::LOGIN => match parse_login(frame.body()) {
                 Ok(request) => Step::Login(request),
                 Err(flaw) => refuse_body(message::LOGIN_REPLY, flaw),
             },
-            message::HEARTBEAT => match parse_sender(frame.id, frame.body()) {
+            message::HEARTBEAT => match parse_heartbeat(frame.body()) {
                 Ok(_) => Step::Reply(HEARTBEAT_OK),
                 Err(flaw) => refuse_body(message::HEARTBEAT_REPLY, flaw),
             },
-            id => match reply_id(id) {
-                Some(id) => Step::Refuse { id, code: ReplyCode::NotLoggedIn, reason: None },
-                None => Step::Unknown,
-            },
+            _ => route::receive(frame, None, &mut self.usage, terms),
         }
     }
 }
@@ -77,9 +79,9 @@ impl Visitor {
 impl Receive for Visitor {
     const IS_HEARD: bool = false;
 
-    fn receive(&mut self, piece: Piece<'_>) -> Step {
+    fn receive(&mut self, piece: Piece<'_>, terms: Terms<'_>) -> Step {
         match piece {
-            Piece::Frame(frame) => self.receive_frame(&frame),
+            Piece::Frame(frame) => self.receive_frame(&frame, terms),
             Piece::Oversize { .. } => Step::Close { reason: Reason::Protocol, code: ReplyCode::TooLarge },
             Piece::Skipped => Step::Nothing,
         }

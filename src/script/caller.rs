@@ -189,9 +189,14 @@ impl Caller {
         (0..self.shards).map(Shard)
     }
 
+    /// The shard of a user.
+    pub fn shard_of(&self, uid: &Uid) -> Shard {
+        Shard::of(uid, self.shards)
+    }
+
     /// Runs a script on the shard of a user, or on the directory where there is none.
     pub async fn run(&self, script: &str, uid: Option<&Uid>, arguments: Arguments<'_>) -> Result<Verdict, CallError> {
-        let shard = uid.map_or(Shard(0), |uid| Shard::of(uid, self.shards));
+        let shard = uid.map_or(Shard(0), |uid| self.shard_of(uid));
         self.run_on(script, shard, uid, arguments).await
     }
 

@@ -271,7 +271,10 @@ fn contract_break(older: &Script, newer: &Script) -> Option<Problem> {
     let (name, number) = (older.name(), older.version());
     if !newer.header.keys.starts_with(&older.header.keys) {
         let words: Vec<_> = older.header.keys.iter().copied().map(Key::word).collect();
-        return problem(format!("the keys have to begin with those of {name} v{number}, which are {}", words.join(", ")));
+        return problem(format!(
+            "the keys have to begin with those of {name} v{number}, which are {}",
+            words.join(", ")
+        ));
     }
     if !newer.header.arguments.starts_with(&older.header.arguments) {
         let words: Vec<_> = older.header.arguments.iter().map(|(argument, _)| argument.word()).collect();

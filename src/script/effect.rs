@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::id::{Name, Rank, Seat, Sid, Uid};
+use crate::id::{Name, Rank, Seat, Sid, Step, Uid};
 use crate::reason::Reason;
 use crate::script::argument::{Argument, Arguments};
 
@@ -51,15 +51,6 @@ pub enum Effect {
     Verify,
     /// Close the connection that asked.
     Close { reason: Reason },
-}
-
-/// Where a frame stands among the messages of a user.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Step {
-    /// How far the frame brings the session.
-    pub position: u64,
-    /// How far the session has to have come for it: between the two nothing else was sent.
-    pub after: u64,
 }
 
 /// The reply does not follow the contract: a fault of the script, never of the client.

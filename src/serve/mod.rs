@@ -20,7 +20,7 @@ use crate::fault;
 use crate::fleet::channel::{Ear, Wakes};
 use crate::fleet::lease::SCHEMA;
 use crate::fleet::member::{Member, Rhythm};
-use crate::fleet::{Identity, Lease, RegisterError, Registration, drain, farewell, reap};
+use crate::fleet::{Identity, Lease, RegisterError, Registration, drain, farewell, presence, reap};
 use crate::gateway::Gateway;
 use crate::metric::Metric;
 use crate::readiness::{Condition, Readiness};
@@ -93,6 +93,7 @@ async fn serve(config: Arc<Config>, options: Options) -> Result<Exit, Fatal> {
         registration,
     };
     let mut living = tokio::spawn(member.live());
+    let telling = tokio::spawn(presence::work(caller.clone(), gateway.clone(), config.presence.calls_max));
     if let Some(workshop) = workshop.filter(|_| options.watch) {
         tokio::spawn(workshop.watch(caller.clone()));
     }
@@ -120,6 +121,7 @@ async fn serve(config: Arc<Config>, options: Options) -> Result<Exit, Fatal> {
     let _ = stop.send(true);
     // A beat after the node has left would register it again.
     living.abort();
+    telling.abort();
     part(&config, &gateway, &endings, &lease, &caller, reason).await;
     farewells.abort();
     http.abort();
@@ -188,6 +190,12 @@ async fn follow(config: &Config, caller: &Caller, readiness: &Readiness) -> Resu
         return Err(Fatal::new(Exit::Usage, format!("login.welcome names no script: {welcome:?}"))
             .hint("name one that `oneseat scripts list` shows as active, or leave it empty"));
     }
+    let is_missing = |script: &str| !script.is_empty() && caller.active().get(script).is_none();
+    if let Some((id, route)) = config.routes.iter().find(|(_, route)| is_missing(&route.script)) {
+        return Err(Fatal::new(Exit::Usage, format!("routes.{id} names no script: {:?}", route.script)).hint(
+            "name one that `oneseat scripts list` shows as active, or leave `script` empty to serve nothing there",
+        ));
+    }
     readiness.set(Condition::Scripts, true);
     Ok(())
 }
@@ -201,6 +209,19 @@ fn settings(config: &Config) -> Vec<(Argument, String)> {
         (Argument::TtlMs, config.ticket.ttl_ms.to_string()),
         (Argument::TrailMax, config.seat.trail_max.to_string()),
         (Argument::Welcome, config.login.welcome.clone()),
+        (Argument::BodyMax, config.gateway.frame_bytes_max.to_string()),
+        (Argument::FriendsMax, config.friends.max.to_string()),
+        (Argument::AppliesMax, config.friends.applies_max.to_string()),
+        (Argument::AppliesPerDay, config.friends.applies_per_day.to_string()),
+        (Argument::Senders, config.text.senders.as_str().to_owned()),
+        (Argument::TextMax, config.text.bytes_max.to_string()),
+        (Argument::DedupMs, config.text.dedup_ms.to_string()),
+        (Argument::InboxMax, config.inbox.count_max.to_string()),
+        (Argument::InboxBytesMax, config.inbox.bytes_max.to_string()),
+        (Argument::InboxTtlMs, config.inbox.ttl_ms.to_string()),
+        (Argument::InboxFull, config.inbox.full.as_str().to_owned()),
+        (Argument::GraceMs, config.presence.grace_ms.to_string()),
+        (Argument::EventsMax, config.events.max.to_string()),
     ]
 }
 

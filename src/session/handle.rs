@@ -6,18 +6,20 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
 use crate::digest::TokenDigest;
-use crate::id::{Rank, Seat, Sid, Uid};
+use crate::id::{Rank, Seat, Sid, Step, Uid};
 use crate::reason::Reason;
 use crate::session::closing::{ClosedBy, Closing};
 use crate::session::ending::Ending;
-use crate::session::mailbox::{Bounds, Mailbox};
+use crate::session::mailbox::{Bounds, Letter};
 use crate::session::patience::{Look, Patience};
+use crate::session::progress::{Progress, Report};
 use crate::session::record::SessionRecord;
+use crate::session::state::{Pushed, Seated, State, close, wait, wake};
 
 /// Milliseconds after which a login that is still in flight is looked at again.
 const LOGIN_LOOK_MS: u64 = 1_000;
@@ -32,44 +34,13 @@ pub struct Handle {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    mailbox: Mailbox,
-    /// The connection's task, while it waits.
-    waker: Option<Waker>,
-    /// What waits for the end of a login in flight; `None` while there is no such login.
-    login: Option<Box<Parked>>,
-    /// What the session holds as far as this node knows; `None` before the login.
-    seated: Option<Seated>,
-    /// Set once, by whoever closes first.
-    closing: Option<Closing>,
-    /// The ending was handed out already.
-    is_ended: bool,
-}
-
-/// Frames and a kick that must not overtake the answer to a login.
-#[derive(Debug, Default)]
-struct Parked {
-    frames: Mailbox,
-    kick: Option<(Reason, Bytes)>,
-}
-
-#[derive(Debug)]
-struct Seated {
-    seat: Seat,
-    rank: Rank,
-    token_digest: TokenDigest,
-}
-
-/// What became of a frame for a connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Pushed {
-    /// It waits to be written.
-    Queued,
-    /// The mailbox is full: the client does not read.
-    Full,
-    /// The connection is closing or has not logged in.
-    Closed,
+/// What became of the frames that waited for the end of a login.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Flushed {
+    /// Frames that were dropped: the login was refused, or the mailbox is full.
+    pub dropped: usize,
+    /// Whether a message is missing, so that those behind it were not taken.
+    pub is_behind: bool,
 }
 
 /// What became of a kick.
@@ -108,11 +79,25 @@ impl Handle {
 
     /// Appends a frame to what this client gets.
     pub fn push(&self, frame: Bytes, bounds: Bounds) -> Pushed {
+        self.append(frame.into(), bounds)
+    }
+
+    /// As `push`, for a frame that brings the session to this position among its user's messages.
+    pub fn push_at(&self, frame: Bytes, position: u64, bounds: Bounds) -> Pushed {
+        let mut state = self.lock();
+        if position > 0 || state.progress.is_some() {
+            state.progress.get_or_insert_default().set(position);
+        }
+        drop(state);
+        self.append(Letter { frame, step: Some(Step { position, after: 0 }) }, bounds)
+    }
+
+    fn append(&self, letter: Letter, bounds: Bounds) -> Pushed {
         let mut state = self.lock();
         if state.closing.is_some() {
             return Pushed::Closed;
         }
-        let fits = state.mailbox.push(frame, bounds);
+        let fits = state.mailbox.push(letter, bounds);
         wake(state);
         if fits { Pushed::Queued } else { Pushed::Full }
     }
@@ -126,29 +111,31 @@ impl Handle {
         if state.mailbox.push(frame, bounds) { Pushed::Queued } else { Pushed::Full }
     }
 
-    /// Appends a frame that another session sent. It never comes before the answer to the login.
-    pub fn deliver(&self, frame: Bytes, bounds: Bounds) -> Pushed {
+    /// Appends a frame that another session sent. It never comes before the answer to the login, nor before those that
+    /// stand before it.
+    pub fn deliver(&self, letter: Letter, bounds: Bounds) -> Pushed {
         let mut state = self.lock();
-        if state.seated.is_some() {
-            drop(state);
-            return self.push(frame, bounds);
+        if let Some(parked) = &mut state.login {
+            return if parked.frames.push(letter, bounds) { Pushed::Queued } else { Pushed::Full };
         }
-        match &mut state.login {
-            Some(parked) => match parked.frames.push(frame, bounds) {
-                true => Pushed::Queued,
-                false => Pushed::Full,
-            },
-            None => Pushed::Closed,
+        if state.seated.is_none() || state.closing.is_some() {
+            return Pushed::Closed;
         }
+        let taken = state.take(letter, bounds);
+        wake(state);
+        taken
     }
 
     /// A login is sent to the store now; kicks and frames of others wait for `end_login`. Answers whether it may: a
-    /// connection that is closing asks for nothing any more.
-    pub fn begin_login(&self) -> bool {
+    /// connection that is closing asks for nothing any more. `features` is what the client says it understands.
+    pub fn begin_login(&self, features: &str) -> bool {
         let mut state = self.lock();
         let is_open = state.closing.is_none();
         if is_open {
             state.login = Some(Box::default());
+            if features != state.features() {
+                state.progress = Some(Box::new(Progress::new(features)));
+            }
         }
         is_open
     }
@@ -175,20 +162,39 @@ impl Handle {
         Some(seated.seat.clone())
     }
 
-    /// The answer to the login is queued: what waited for it follows, a kick last. Answers frames that were dropped
-    /// because the login was refused or the mailbox is full.
-    pub fn end_login(&self, bounds: Bounds) -> usize {
+    /// The answer to the login is queued: what waited for it follows, a kick last.
+    pub fn end_login(&self, bounds: Bounds) -> Flushed {
         let mut state = self.lock();
-        let Some(mut parked) = state.login.take() else { return 0 };
+        let Some(mut parked) = state.login.take() else { return Flushed::default() };
         let is_open = state.seated.is_some() && state.closing.is_none();
-        let mut dropped = 0;
-        while let Some(frame) = parked.frames.pop() {
-            dropped += usize::from(!(is_open && state.mailbox.push(frame, bounds)));
+        let mut flushed = Flushed::default();
+        while let Some(letter) = parked.frames.pop() {
+            let taken = if is_open { state.take(letter, bounds) } else { Pushed::Closed };
+            flushed.dropped += usize::from(matches!(taken, Pushed::Closed | Pushed::Full));
+            flushed.is_behind |= taken == Pushed::Early;
         }
         if let Some((reason, frame)) = parked.kick {
             close(state, Closing { reason: Some(reason), by: ClosedBy::Kick }, Some(frame));
         }
-        dropped
+        flushed
+    }
+
+    /// The frame that brings the session to this position was written. Answers whether there is news to report.
+    pub fn written(&self, position: u64) -> bool {
+        let mut state = self.lock();
+        let Some(progress) = &mut state.progress else { return false };
+        progress.write(position);
+        progress.is_news()
+    }
+
+    /// A message is missing. Answers whether that is news to report.
+    pub fn missed(&self) -> bool {
+        self.lock().progress.as_mut().is_some_and(|progress| progress.is_news())
+    }
+
+    /// What the store has yet to hear of this session, once.
+    pub fn take_report(&self) -> Report {
+        self.lock().progress.as_mut().map(|progress| progress.report()).unwrap_or_default()
     }
 
     /// Tells this client that its session is over, after the answer to its login if one is in flight.
@@ -236,10 +242,10 @@ impl Handle {
     }
 
     /// The next frame to write. Without one the task is noted, and woken by the next frame or by a close.
-    pub fn poll_frame(&self, context: &mut Context<'_>) -> Poll<Bytes> {
+    pub fn poll_frame(&self, context: &mut Context<'_>) -> Poll<Letter> {
         let mut state = self.lock();
         match state.mailbox.pop() {
-            Some(frame) => Poll::Ready(frame),
+            Some(letter) => Poll::Ready(letter),
             None => {
                 wait(&mut state, context);
                 Poll::Pending
@@ -261,15 +267,26 @@ impl Handle {
 
     /// The session as verify needs it; `None` for connections that hold nothing or are closing.
     pub fn record(&self) -> Option<SessionRecord> {
+        self.last_record().filter(|_| self.closing().is_none())
+    }
+
+    /// As `record`, also of a session that is closing.
+    pub fn last_record(&self) -> Option<SessionRecord> {
         let state = self.lock();
-        let seated = state.seated.as_ref().filter(|_| state.closing.is_none())?;
+        let seated = state.seated.as_ref()?;
         Some(SessionRecord {
             sid: self.sid,
             seat: seated.seat.clone(),
             rank: seated.rank,
             token_digest: seated.token_digest.to_string(),
             address: self.peer,
+            features: state.features().to_owned(),
         })
+    }
+
+    /// What the client said it understands.
+    pub fn features(&self) -> String {
+        self.lock().features().to_owned()
     }
 
     /// What the store has to be told when this connection has ended, and the seat to vacate here; both once only.
@@ -317,38 +334,11 @@ impl Handle {
     }
 }
 
-fn close(mut state: MutexGuard<'_, State>, closing: Closing, last: Option<Bytes>) -> bool {
-    if state.closing.is_some() {
-        return false;
-    }
-    state.closing = Some(closing);
-    if let Some(frame) = last {
-        state.mailbox.push_last(frame);
-    }
-    wake(state);
-    true
-}
-
-fn wait(state: &mut State, context: &Context<'_>) {
-    if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-        state.waker = Some(context.waker().clone());
-    }
-}
-
-/// Wakes the connection's task after the lock is given back.
-fn wake(mut state: MutexGuard<'_, State>) {
-    let waker = state.waker.take();
-    drop(state);
-    if let Some(waker) = waker {
-        waker.wake();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
-    use std::task::Wake;
+    use std::task::{Wake, Waker};
 
     use super::*;
     use crate::id::Name;
@@ -358,6 +348,10 @@ mod tests {
 
     fn handle() -> Handle {
         Handle::new(Sid::new(), SocketAddr::from(([127, 0, 0, 1], 5000)), 0)
+    }
+
+    fn letter(text: &'static str) -> Letter {
+        Bytes::from(text).into()
     }
 
     fn seat() -> Seat {
@@ -373,7 +367,7 @@ mod tests {
     fn frames(handle: &Handle) -> Vec<Bytes> {
         let mut context = Context::from_waker(Waker::noop());
         std::iter::from_fn(|| match handle.poll_frame(&mut context) {
-            Poll::Ready(frame) => Some(frame),
+            Poll::Ready(letter) => Some(letter.frame),
             Poll::Pending => None,
         })
         .collect()
@@ -382,15 +376,15 @@ mod tests {
     #[test]
     fn a_kick_and_frames_of_others_wait_for_the_answer_to_the_login() {
         let handle = handle();
-        assert_eq!(handle.deliver("early".into(), BOUNDS), Pushed::Closed);
-        handle.begin_login();
+        assert_eq!(handle.deliver(letter("early"), BOUNDS), Pushed::Closed);
+        handle.begin_login("");
         assert_eq!(handle.kick(Reason::Displaced, "1021".into()), Kicked::Parked);
         assert_eq!(handle.kick(Reason::Displaced, "1021".into()), Kicked::Again);
-        assert_eq!(handle.deliver("1019".into(), BOUNDS), Pushed::Queued);
+        assert_eq!(handle.deliver(letter("1019"), BOUNDS), Pushed::Queued);
         assert_eq!(frames(&handle), [""; 0]);
         handle.seat(seat(), Rank::default(), TokenDigest::of("t"), 1);
         assert_eq!(handle.push("1006".into(), BOUNDS), Pushed::Queued);
-        assert_eq!(handle.end_login(BOUNDS), 0);
+        assert_eq!(handle.end_login(BOUNDS), Flushed::default());
         assert_eq!(frames(&handle), ["1006", "1019", "1021"]);
         assert_eq!(handle.closing(), Some(Closing { reason: Some(Reason::Displaced), by: ClosedBy::Kick }));
         assert_eq!(handle.push("late".into(), BOUNDS), Pushed::Closed);
@@ -399,10 +393,10 @@ mod tests {
     #[test]
     fn frames_of_others_are_dropped_when_the_login_is_refused() {
         let handle = handle();
-        handle.begin_login();
-        handle.deliver("1019".into(), BOUNDS);
+        handle.begin_login("");
+        handle.deliver(letter("1019"), BOUNDS);
         handle.push("1006".into(), BOUNDS);
-        assert_eq!(handle.end_login(BOUNDS), 1);
+        assert_eq!(handle.end_login(BOUNDS).dropped, 1);
         assert_eq!(frames(&handle), ["1006"]);
     }
 
@@ -449,7 +443,7 @@ mod tests {
         let visitor = handle();
         assert_eq!(visitor.look(9_999, PATIENCE), Look::Again { at_ms: 10_000 });
         assert_eq!(visitor.look(10_000, PATIENCE), Look::Over(Reason::AuthTimeout));
-        visitor.begin_login();
+        visitor.begin_login("");
         assert_eq!(visitor.look(10_000, PATIENCE), Look::Again { at_ms: 11_000 });
 
         let session = seated(5_000);

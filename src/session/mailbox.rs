@@ -7,6 +7,21 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::id::Step;
+
+/// A frame, and where it stands among the messages of the user if it is one of those.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Letter {
+    pub frame: Bytes,
+    pub step: Option<Step>,
+}
+
+impl From<Bytes> for Letter {
+    fn from(frame: Bytes) -> Self {
+        Self { frame, step: None }
+    }
+}
+
 /// How much may wait for one client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bounds {
@@ -19,35 +34,42 @@ pub struct Bounds {
 /// A bounded queue of frames.
 #[derive(Debug, Default)]
 pub struct Mailbox {
-    frames: VecDeque<Bytes>,
+    frames: VecDeque<Letter>,
     /// Sum of the lengths of `frames`.
     bytes: usize,
 }
 
 impl Mailbox {
     /// Appends a frame, or refuses it because the mailbox is full.
-    pub fn push(&mut self, frame: Bytes, bounds: Bounds) -> bool {
-        let fits = self.frames.len() < bounds.frames_max && self.bytes + frame.len() <= bounds.bytes_max;
+    pub fn push(&mut self, letter: impl Into<Letter>, bounds: Bounds) -> bool {
+        let letter = letter.into();
+        let fits = self.fits(letter.frame.len(), bounds);
         if fits {
-            self.push_last(frame);
+            self.push_last(letter);
         }
         fits
     }
 
+    /// Whether a frame of so many bytes would be taken.
+    pub fn fits(&self, bytes: usize, bounds: Bounds) -> bool {
+        self.frames.len() < bounds.frames_max && self.bytes + bytes <= bounds.bytes_max
+    }
+
     /// Appends the last frame of a connection, which has to go out however full the mailbox is.
-    pub fn push_last(&mut self, frame: Bytes) {
-        self.bytes += frame.len();
-        self.frames.push_back(frame);
+    pub fn push_last(&mut self, letter: impl Into<Letter>) {
+        let letter = letter.into();
+        self.bytes += letter.frame.len();
+        self.frames.push_back(letter);
     }
 
     /// Takes the frame that is written next.
-    pub fn pop(&mut self) -> Option<Bytes> {
-        let frame = self.frames.pop_front()?;
-        self.bytes -= frame.len();
+    pub fn pop(&mut self) -> Option<Letter> {
+        let letter = self.frames.pop_front()?;
+        self.bytes -= letter.frame.len();
         if self.frames.is_empty() {
             self.frames = VecDeque::new();
         }
-        Some(frame)
+        Some(letter)
     }
 
     /// Drops everything that waits and answers how many frames that were.
@@ -84,7 +106,7 @@ mod tests {
         let mut mailbox = Mailbox::default();
         mailbox.push(frame(4), BOUNDS);
         assert!(mailbox.frames.capacity() > 0);
-        assert_eq!(mailbox.pop().map(|frame| frame.len()), Some(4));
+        assert_eq!(mailbox.pop().map(|letter| letter.frame.len()), Some(4));
         assert_eq!((mailbox.frames.capacity(), mailbox.bytes), (0, 0));
         assert_eq!(mailbox.pop(), None);
     }

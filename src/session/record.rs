@@ -14,4 +14,6 @@ pub struct SessionRecord {
     pub token_digest: String,
     /// Address of the client.
     pub address: SocketAddr,
+    /// What the client said it understands, as scripts take it.
+    pub features: String,
 }

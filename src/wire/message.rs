@@ -1,12 +1,13 @@
-//! Message ids, and what Rust itself reads of a client's body: who logs in, and whose name a request carries.
+//! Message ids, and what Rust itself reads of a client's body: who logs in, and which users a request names.
 //!
 //! Everything else in a body is for scripts. Reading is strict where the original was lenient: one whole JSON object,
 //! valid UTF-8, bounded nesting, and numbers that are numbers.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use thiserror::Error;
 
 use crate::id::Uid;
@@ -31,19 +32,6 @@ pub const GOODBYE: u16 = 1101;
 pub const UID_MAX: u64 = (1 << 53) - 1;
 /// Objects and arrays inside each other, at most. Real bodies nest two deep.
 pub const DEPTH_MAX: usize = 32;
-
-/// The id that answers a request; `None` for ids that are no request of this protocol.
-pub const fn reply_id(id: u16) -> Option<u16> {
-    match id {
-        LOGIN => Some(LOGIN_REPLY),
-        SEARCH => Some(SEARCH_REPLY),
-        APPLY => Some(APPLY_REPLY),
-        APPROVE => Some(APPROVE_REPLY),
-        TEXT => Some(TEXT_REPLY),
-        HEARTBEAT => Some(HEARTBEAT_REPLY),
-        _ => None,
-    }
-}
 
 /// Why a body cannot be served. Every one of them is answered with error 1001.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -76,7 +64,13 @@ pub struct LoginRequest {
     pub uid: Uid,
     /// The ticket's token, as the client sent it.
     pub token: String,
+    /// What the client says it understands beyond the old wire, as words with commas between.
+    pub features: String,
 }
+
+/// Words of `features` that one login may have, and bytes of each.
+const FEATURES_MAX: usize = 16;
+const FEATURE_BYTES_MAX: usize = 32;
 
 /// Reads the body of 1005. A device class in it is ignored: the ticket knows its class.
 pub fn parse_login(body: &[u8]) -> Result<LoginRequest, Flaw> {
@@ -84,41 +78,68 @@ pub fn parse_login(body: &[u8]) -> Result<LoginRequest, Flaw> {
     struct Body {
         uid: u64,
         token: String,
+        #[serde(default)]
+        features: Vec<String>,
     }
-    let Body { uid, token } = parse(body)?;
-    Ok(LoginRequest { uid: uid_of(uid)?, token })
+    let Body { uid, token, features } = parse(body)?;
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let is_word = |word: &String| (1..=FEATURE_BYTES_MAX).contains(&word.len()) && word.bytes().all(letter);
+    if features.len() > FEATURES_MAX || !features.iter().all(is_word) {
+        return Err(Flaw::Field);
+    }
+    Ok(LoginRequest { uid: uid_of(uid)?, token, features: features.join(",") })
 }
 
-/// Reads who a request says its sender is. `None` where it does not say: a search, and a heartbeat without a body or
-/// without the field.
-pub fn parse_sender(id: u16, body: &[u8]) -> Result<Option<Uid>, Flaw> {
+/// Reads who a heartbeat says its sender is. `None` where it does not say: without a body or without the field.
+pub fn parse_heartbeat(body: &[u8]) -> Result<Option<Uid>, Flaw> {
     #[derive(Deserialize)]
-    struct Search<'a> {
-        #[serde(rename = "uid", borrow)]
-        _uid: Cow<'a, str>,
-    }
-    #[derive(Deserialize)]
-    struct FromUid {
-        fromuid: u64,
-    }
-    #[derive(Deserialize)]
-    struct OwnUid {
-        uid: u64,
-    }
-    #[derive(Deserialize)]
-    struct Heartbeat {
+    struct Body {
         fromuid: Option<u64>,
     }
-    match id {
-        HEARTBEAT if body.is_empty() => Ok(None),
-        HEARTBEAT => parse::<Heartbeat>(body)?.fromuid.map(uid_of).transpose(),
-        LOGIN | APPLY => uid_of(parse::<OwnUid>(body)?.uid).map(Some),
-        APPROVE | TEXT => uid_of(parse::<FromUid>(body)?.fromuid).map(Some),
-        SEARCH => check(body).and_then(|text| match serde_json::from_str::<Search<'_>>(text) {
-            Ok(_) => Ok(None),
-            Err(_) => Err(Flaw::Field),
-        }),
-        _ => Ok(None),
+    match body {
+        [] => Ok(None),
+        body => parse::<Body>(body)?.fromuid.map(uid_of).transpose(),
+    }
+}
+
+/// Reads which users a request names in these fields; an empty field name stands for none. The whole body has to be one
+/// JSON object, and what is read from it has to be there once.
+pub fn parse_users<const N: usize>(body: &[u8], fields: [&str; N]) -> Result<[Option<Uid>; N], Flaw> {
+    let mut reader = serde_json::Deserializer::from_str(check(body)?);
+    let numbers = reader.deserialize_map(Numbers(fields)).map_err(|_| Flaw::Field)?;
+    reader.end().map_err(|_| Flaw::Field)?;
+    let mut users = [const { None }; N];
+    for (index, number) in numbers.into_iter().enumerate().filter(|(index, _)| !fields[*index].is_empty()) {
+        users[index] = Some(uid_of(number.ok_or(Flaw::Field)?)?);
+    }
+    Ok(users)
+}
+
+/// Takes the numbers of some fields out of an object and passes over the rest.
+struct Numbers<'a, const N: usize>([&'a str; N]);
+
+impl<'de, const N: usize> Visitor<'de> for Numbers<'_, N> {
+    type Value = [Option<u64>; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = [None; N];
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            if !self.0.contains(&&*name) {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let number: u64 = map.next_value()?;
+            for (index, _) in self.0.iter().enumerate().filter(|(_, field)| **field == name) {
+                if found[index].replace(number).is_some() {
+                    return Err(A::Error::custom("a field is given twice"));
+                }
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -288,17 +309,45 @@ mod tests {
     }
 
     #[test]
-    fn the_sender_is_read_from_the_field_that_each_request_has() {
+    fn a_heartbeat_may_say_who_sends_it() {
+        let seven = Ok(Uid::parse("7"));
+        assert_eq!(parse_heartbeat(br#"{"fromuid":7}"#), seven);
+        assert_eq!(parse_heartbeat(b""), Ok(None));
+        assert_eq!(parse_heartbeat(b"{}"), Ok(None));
+        assert_eq!(parse_heartbeat(b"x"), Err(Flaw::Object));
+    }
+
+    #[test]
+    fn users_are_read_from_the_fields_that_name_them() {
         let uid = |number: &str| Some(Uid::parse(number).expect("digits"));
-        assert_eq!(parse_sender(APPLY, br#"{"uid":7,"touid":8}"#), Ok(uid("7")));
-        assert_eq!(parse_sender(APPROVE, br#"{"fromuid":7,"touid":8}"#), Ok(uid("7")));
-        assert_eq!(parse_sender(TEXT, br#"{"fromuid":7,"touid":8,"text_array":[]}"#), Ok(uid("7")));
-        assert_eq!(parse_sender(HEARTBEAT, br#"{"fromuid":7}"#), Ok(uid("7")));
-        assert_eq!(parse_sender(HEARTBEAT, b""), Ok(None));
-        assert_eq!(parse_sender(HEARTBEAT, b"{}"), Ok(None));
-        assert_eq!(parse_sender(SEARCH, br#"{"uid":"somebody"}"#), Ok(None));
-        assert_eq!(parse_sender(SEARCH, br#"{"uid":1002}"#), Err(Flaw::Field));
-        assert_eq!(parse_sender(TEXT, br#"{"fromuid":"7"}"#), Err(Flaw::Field));
-        assert_eq!(parse_sender(HEARTBEAT, b"x"), Err(Flaw::Object));
+        let body = br#"{"fromuid":7,"touid":8,"text_array":[{"fromuid":"x"}]}"#;
+        assert_eq!(parse_users(body, ["fromuid", "touid"]), Ok([uid("7"), uid("8")]));
+        assert_eq!(parse_users(body, ["", "touid"]), Ok([None, uid("8")]));
+        assert_eq!(parse_users(body, ["", ""]), Ok([None, None]));
+        for wrong in [
+            r#"{"fromuid":"7"}"#,
+            r#"{"touid":7}"#,
+            r#"{"fromuid":7,"fromuid":7}"#,
+            r#"{"fromuid":0}"#,
+            r#"{"fromuid":7}x"#,
+            r#"{"fromuid":7"#,
+        ] {
+            assert_eq!(parse_users(wrong.as_bytes(), ["fromuid"]), Err(Flaw::Field), "{wrong}");
+        }
+        assert_eq!(parse_users(b"[]", [""]), Err(Flaw::Object));
+        assert_eq!(parse_users(b"{]", [""]), Err(Flaw::Field));
+    }
+
+    #[test]
+    fn a_client_may_say_what_it_understands() {
+        let features = |list: &str| {
+            let body = format!(r#"{{"uid":7,"token":"t","features":{list}}}"#);
+            parse_login(body.as_bytes()).map(|login| login.features)
+        };
+        assert_eq!(features(r#"["ack","batch"]"#), Ok("ack,batch".to_owned()));
+        assert_eq!(features("[]"), Ok(String::new()));
+        for wrong in ["\"ack\"", "[7]", "[\"a b\"]", "[\"a,b\"]", "[\"\"]", "null"] {
+            assert_eq!(features(wrong), Err(Flaw::Field), "{wrong}");
+        }
     }
 }
