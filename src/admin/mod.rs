@@ -1,17 +1,22 @@
-//! The operator's HTTP: tickets, users, nodes, health and metrics.
+//! The operator's HTTP: tickets, users and their profiles and messages, nodes, health and metrics.
 //!
 //! It asks scripts and shows what they answer; it decides nothing about sessions. Every error is a problem document
 //! (RFC 9457), also those of the router. It is meant for a backend and an operator on a trusted network, not for
 //! clients.
 
+mod chain;
+mod erase;
 mod guard;
 mod health;
 mod listener;
+mod message;
 mod metric;
 mod node;
 mod problem;
+mod profile;
 mod ticket;
 mod user;
+mod watcher;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +24,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -93,7 +98,11 @@ fn router(state: AdminState) -> Router {
     let guarded = from_fn_with_state(state.clone(), guard::check);
     Router::new()
         .route("/v1/tickets", post(ticket::issue))
-        .route("/v1/users/{uid}", get(user::lookup))
+        .route("/v1/users", post(profile::put_all))
+        .route("/v1/users/{uid}", get(user::lookup).put(profile::put).delete(erase::erase))
+        .route("/v1/users/{uid}/messages", post(message::send))
+        .route("/v1/users/{uid}/inbox", get(message::inbox))
+        .route("/v1/users/{uid}/watchers/{watcher}", put(watcher::add).delete(watcher::remove))
         .route("/v1/users/{uid}/session", delete(user::kick))
         .route("/v1/nodes", get(node::list))
         .route("/v1/nodes/{name}/drain", post(node::drain).delete(node::undrain))

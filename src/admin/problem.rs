@@ -1,4 +1,5 @@
-//! Errors as problem documents: `type`, `title`, `status`, `detail`, and when to try again where that may help.
+//! Errors as problem documents: `type`, `title`, `status`, `detail`, when to try again where that may help, and the user who
+//! stands in the way where there is one.
 
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
@@ -20,6 +21,14 @@ pub enum Kind {
     NoSuchPath,
     /// The directory knows no such node, or it is dead.
     NoSuchNode,
+    /// There is neither a profile nor a ticket of this user.
+    NoSuchUser,
+    /// The name is another user's.
+    NameTaken,
+    /// The user is being erased.
+    Erasing,
+    /// There is room for no more of it.
+    Full,
     WrongMethod,
     /// The body is larger than is read.
     TooLarge,
@@ -39,6 +48,10 @@ impl Kind {
             Kind::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Pages of other sites may not ask"),
             Kind::NoSuchPath => (StatusCode::NOT_FOUND, "no_such_path", "There is nothing here"),
             Kind::NoSuchNode => (StatusCode::NOT_FOUND, "no_such_node", "No node of this name lives"),
+            Kind::NoSuchUser => (StatusCode::NOT_FOUND, "no_such_user", "There is no such user"),
+            Kind::NameTaken => (StatusCode::CONFLICT, "name_taken", "The name is another user's"),
+            Kind::Erasing => (StatusCode::CONFLICT, "erasing", "The user is being erased"),
+            Kind::Full => (StatusCode::CONFLICT, "full", "There is no room for it"),
             Kind::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "The path does not take this method"),
             Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too large"),
             Kind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible at this moment"),
@@ -54,12 +67,14 @@ pub struct Problem {
     kind: Kind,
     detail: String,
     retry_after_ms: Option<u64>,
+    /// The user who stands in the way.
+    uid: Option<String>,
 }
 
 impl Problem {
     /// `detail` says what is wrong with this very request.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), retry_after_ms: None }
+        Self { kind, detail: detail.into(), retry_after_ms: None, uid: None }
     }
 
     /// The request says something that is not allowed.
@@ -74,6 +89,13 @@ impl Problem {
         self
     }
 
+    /// Another user stands in the way.
+    #[must_use]
+    pub fn of_user(mut self, uid: impl Into<String>) -> Self {
+        self.uid = Some(uid.into());
+        self
+    }
+
     /// The document, for one item of several.
     pub fn to_json(&self) -> Value {
         let (status, word, title) = self.kind.parts();
@@ -85,6 +107,9 @@ impl Problem {
         });
         if let Some(ms) = self.retry_after_ms {
             body["retry_after_ms"] = ms.into();
+        }
+        if let Some(uid) = &self.uid {
+            body["uid"] = uid.as_str().into();
         }
         body
     }
@@ -103,7 +128,7 @@ impl From<CallError> for Problem {
         if kind == Kind::Internal {
             tracing::error!(%error, "a script failed for the admin API");
         }
-        Self { kind, retry_after_ms: error.retry_after_ms(), detail: error.to_string() }
+        Self { kind, retry_after_ms: error.retry_after_ms(), detail: error.to_string(), uid: None }
     }
 }
 

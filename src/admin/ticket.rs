@@ -8,27 +8,24 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::StatusCode;
 use futures_util::StreamExt;
 use futures_util::stream::iter;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::chain::CALLS_MAX;
 use super::problem::{Kind, Problem};
-use super::user::read_class;
-use super::{AdminState, BODY_BYTES_MAX, Settings};
+use super::user::{read_body, read_class, read_uid_value};
+use super::{AdminState, Settings};
 use crate::config::{MS_MAX, split_host_port};
 use crate::digest::TokenDigest;
 use crate::fleet::assign::{Assignment, Wish, assign};
-use crate::id::{Name, Seat, Uid};
+use crate::id::{Name, Seat};
 use crate::script::{Argument, Arguments};
-use crate::wire::message::UID_MAX;
 
 /// Tickets of one request.
 const TICKETS_MAX: usize = 1000;
-/// Script calls of one request that are under way at a time.
-const CALLS_MAX: usize = 32;
 /// Milliseconds after which to ask again where nobody knows better.
 const RETRY_AFTER_MS: u64 = 1_000;
 
@@ -62,10 +59,7 @@ pub async fn issue(
     State(state): State<AdminState>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let body = body.map_err(|rejection| unread(&rejection))?;
-    let wanted: Value =
-        serde_json::from_slice(&body).map_err(|error| Problem::invalid(format!("not JSON: {error}")))?;
-    match wanted {
+    match read_body(body)? {
         Value::Array(items) => Ok(Json(Value::Array(issue_all(&state, items).await?))),
         item => {
             let order = read(item, &state.settings)?;
@@ -171,7 +165,7 @@ fn read(item: Value, settings: &Settings) -> Result<Order, Problem> {
     let wanted: Wanted = serde_json::from_value(item).map_err(|error| {
         Problem::invalid(format!("a ticket is {{\"uid\", \"class\"?, \"token\"?, \"ttl_ms\"?, \"zone\"?}}: {error}"))
     })?;
-    let uid = read_uid(&wanted.uid)?;
+    let uid = read_uid_value(&wanted.uid)?;
     let class = wanted.class.map_or_else(|| Ok(settings.class.clone()), |class| read_class(&class))?;
     let token = wanted.token.map_or_else(|| Ok(fresh_token()), read_token)?;
     let ttl_ms = wanted.ttl_ms.unwrap_or(settings.ttl_ms);
@@ -189,19 +183,6 @@ fn read_zone(zone: String) -> Result<String, Problem> {
         .ok_or_else(|| Problem::invalid("a zone is empty, or has 1 to 64 characters of A-Z a-z 0-9 . _ -"))
 }
 
-/// A number or a text; both name the same user.
-fn read_uid(value: &Value) -> Result<Uid, Problem> {
-    let text = match value {
-        Value::String(text) => Some(text.clone()),
-        value => value.as_u64().filter(|uid| (1..=UID_MAX).contains(uid)).map(|uid| uid.to_string()),
-    };
-    text.and_then(|text| Uid::parse(&text)).ok_or_else(|| {
-        Problem::invalid(format!(
-            "a uid is an integer from 1 to {UID_MAX}, or a text of 1 to 64 bytes without | # {{ }} and control characters"
-        ))
-    })
-}
-
 /// The detail must not repeat the token.
 fn read_token(token: String) -> Result<String, Problem> {
     let fits = (8..=256).contains(&token.len()) && !token.chars().any(char::is_control);
@@ -211,15 +192,6 @@ fn read_token(token: String) -> Result<String, Problem> {
 /// 122 random bits.
 fn fresh_token() -> String {
     Uuid::new_v4().simple().to_string()
-}
-
-fn unread(rejection: &BytesRejection) -> Problem {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(Kind::TooLarge, format!("at most {BODY_BYTES_MAX} bytes are read"))
-        }
-        _ => Problem::invalid(rejection.body_text()),
-    }
 }
 
 #[cfg(test)]

@@ -1,21 +1,25 @@
-//! `/v1/users/{uid}`: who holds the seats of a user, and sending that user away.
+//! `/v1/users/{uid}`: who holds the seats of a user, and sending that user away. What all requests about users read is here,
+//! too.
 
 use axum::Json;
-use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::AdminState;
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
+use super::{AdminState, BODY_BYTES_MAX};
 use crate::id::{Name, Uid};
 use crate::script::{Argument, Arguments, Verdict, caller};
+use crate::wire::message::UID_MAX;
 
 /// Longest note of a kick, in bytes. It travels in a frame and stays in the trail.
 const NOTE_BYTES_MAX: usize = 200;
 
 /// The path as the router decoded it.
-type UidPath = Result<Path<String>, PathRejection>;
+pub type UidPath = Result<Path<String>, PathRejection>;
 
 /// Which sessions to end, and what to say. A misspelt name is refused: without its class a kick would end all.
 #[derive(Deserialize)]
@@ -25,7 +29,7 @@ pub struct Kick {
     note: Option<String>,
 }
 
-/// Seats and trail, as the script tells them. A seat whose node is dead counts for nothing from the moment when the
+/// Seats, trail and profile, as the scripts tell them. A seat whose node is dead counts for nothing from the moment when the
 /// lease is out, though somebody has yet to reap it: it is told apart from those that are held.
 pub async fn lookup(State(state): State<AdminState>, path: UidPath) -> Result<Json<Value>, Problem> {
     let uid = read_uid(path)?;
@@ -40,6 +44,9 @@ pub async fn lookup(State(state): State<AdminState>, path: UidPath) -> Result<Js
         if is_dead { &mut unseated } else { &mut held }.push(seat);
     }
     (user["seats"], user["unseated"]) = (held.into(), unseated.into());
+    let arguments = Arguments::new().with(Argument::Uid, uid.as_str());
+    let mut profile = state.caller.ask("profile", Some(&uid), arguments).await?;
+    (user["profile"], user["erasing"]) = (profile["profile"].take(), profile["erasing"].take());
     Ok(Json(user))
 }
 
@@ -59,22 +66,50 @@ pub async fn kick(
     let Query(kick) = query.map_err(|error| Problem::invalid(error.body_text()))?;
     let class = kick.class.map(|class| read_class(&class)).transpose()?;
     let note = read_note(kick.note.unwrap_or_default())?;
-    let arguments = Arguments::new()
-        .with(Argument::Uid, uid.as_str())
-        .with(Argument::Class, class.as_ref().map_or("", Name::as_str))
-        .with(Argument::Note, note);
-    let Verdict { script, effects } = state.caller.run("kick", Some(&uid), arguments).await?;
+    Ok(Json(end_sessions(&state, &uid, class.as_ref().map_or("", Name::as_str), &note).await?))
+}
+
+/// As [`kick`], of what was read already. Answers the sessions.
+pub async fn end_sessions(state: &AdminState, uid: &Uid, class: &str, note: &str) -> Result<Value, Problem> {
+    let arguments =
+        Arguments::new().with(Argument::Uid, uid.as_str()).with(Argument::Class, class).with(Argument::Note, note);
+    let Verdict { script, effects } = state.caller.run("kick", Some(uid), arguments).await?;
     let answer = caller::answer("kick", &effects)?;
     tracing::info!(%uid, kicked = %answer["kicked"], script = %script.label(), "the admin API asked to kick");
     // The script has published the same to the nodes; what is here need not wait for that way round.
     state.gateway.apply(effects);
-    Ok(Json(answer))
+    Ok(answer)
 }
 
-fn read_uid(path: UidPath) -> Result<Uid, Problem> {
+/// The user of the path.
+pub fn read_uid(path: UidPath) -> Result<Uid, Problem> {
     let Path(text) = path.map_err(|error| Problem::invalid(error.body_text()))?;
     Uid::parse(&text)
         .ok_or_else(|| Problem::invalid("a uid has 1 to 64 bytes of UTF-8 without | # { } and control characters"))
+}
+
+/// A user in a body. A number or a text; both name the same user.
+pub fn read_uid_value(value: &Value) -> Result<Uid, Problem> {
+    let text = match value {
+        Value::String(text) => Some(text.clone()),
+        value => value.as_u64().filter(|uid| (1..=UID_MAX).contains(uid)).map(|uid| uid.to_string()),
+    };
+    text.and_then(|text| Uid::parse(&text)).ok_or_else(|| {
+        Problem::invalid(format!(
+            "a uid is an integer from 1 to {UID_MAX}, or a text of 1 to 64 bytes without | # {{ }} and control characters"
+        ))
+    })
+}
+
+/// A whole body, as JSON.
+pub fn read_body(body: Result<Bytes, BytesRejection>) -> Result<Value, Problem> {
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(Kind::TooLarge, format!("at most {BODY_BYTES_MAX} bytes are read"))
+        }
+        _ => Problem::invalid(rejection.body_text()),
+    })?;
+    serde_json::from_slice(&body).map_err(|error| Problem::invalid(format!("not JSON: {error}")))
 }
 
 /// A device class by name.

@@ -16,6 +16,7 @@ mod serve;
 mod store;
 mod test;
 mod ticket;
+mod users;
 mod watch;
 mod who;
 
@@ -75,6 +76,8 @@ enum Command {
     Who(who::Who),
     /// End the sessions of a user and void the tickets.
     Kick(kick::Kick),
+    /// Import, show, change and erase users, and send them messages.
+    Users(users::Users),
     /// List the nodes.
     Nodes(nodes::Nodes),
     /// Look at, check, mend, export or import what the embedded store keeps on disk.
@@ -120,6 +123,7 @@ fn run(cli: Cli) -> Result<Exit, Fatal> {
         Some(Command::Client(client)) => client.run(&shared),
         Some(Command::Who(who)) => who.run(&shared),
         Some(Command::Kick(kick)) => kick.run(&shared),
+        Some(Command::Users(users)) => users.run(&shared),
         Some(Command::Nodes(nodes)) => nodes.run(&shared),
         Some(Command::Store(store)) => store.run(&shared),
         Some(Command::Migrate(migrate)) => migrate.run(&shared),

@@ -33,7 +33,7 @@ struct Page {
     gather: Option<String>,
 }
 
-/// Runs the pages of a script for a user to their end, with as many calls at a time as there are `turns`. Answers how many
+/// Runs the pages of a script for a user to their end, from the cursor of the arguments if they have one, with as many calls at a time as there are `turns`. Answers how many
 /// calls there were. A call that fails in its script is logged and passed over.
 ///
 /// # Errors
@@ -45,7 +45,8 @@ pub async fn run(
     uid: &Uid,
     arguments: Arguments<'_>,
 ) -> Result<usize, CallError> {
-    let (mut count, mut cursor) = (0, String::new());
+    let mut count = 0;
+    let mut cursor = arguments.get(Argument::Cursor).unwrap_or_default().to_owned();
     loop {
         let asked = arguments.clone().with(Argument::Cursor, cursor).with(Argument::PageMax, PAGE_MAX.to_string());
         let effects = caller.run(script, Some(uid), asked).await?.effects;

@@ -75,11 +75,8 @@ async fn tell_friends(
     uid: Uid,
     arguments: Arguments<'static>,
 ) -> Result<(), CallError> {
-    let has_come = arguments.get(Argument::Reason) != Some("-");
     let told = errand::run(caller, turns, &script, &uid, arguments).await?;
     Metric::Notices.counter().increment(told as u64);
-    if has_come {
-        errand::run(caller, turns, "mend", &uid, Arguments::new()).await?;
-    }
+    errand::run(caller, turns, "mend", &uid, Arguments::new()).await?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The admin HTTP over a real socket, with the built-in scripts on a real redis-server behind it.
 
 mod stand;
+mod users;
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -307,6 +308,12 @@ async fn a_token_is_asked_everywhere_but_for_health() {
         ("GET", "/v1/nothing"),
         ("POST", "/v1/tickets"),
         ("DELETE", "/v1/users/1/session"),
+        ("PUT", "/v1/users/1"),
+        ("DELETE", "/v1/users/1"),
+        ("POST", "/v1/users"),
+        ("POST", "/v1/users/1/messages"),
+        ("GET", "/v1/users/1/inbox"),
+        ("PUT", "/v1/users/1/watchers/2"),
         ("POST", "/v1/nodes/node1/drain"),
         ("DELETE", "/v1/nodes/node1/drain"),
     ] {

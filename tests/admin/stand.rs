@@ -80,8 +80,20 @@ impl Stand {
         let config = Loaded::read(None, variables).expect("the settings are valid").config;
         let endpoint = Endpoint::new(format!("redis+unix://{}", socket.display()), Duration::from_secs(2));
         let client = endpoint.connect().await.expect("redis-server is there");
-        let settings = vec![(Argument::TrailMax, "8".to_owned())];
-        let standing = Arc::new(Standing::new(Name::parse("node1").expect("a plain name"), settings));
+        let settings = [
+            (Argument::TrailMax, config.seat.trail_max.to_string()),
+            (Argument::BodyMax, config.gateway.frame_bytes_max.to_string()),
+            (Argument::FriendsMax, config.friends.max.to_string()),
+            (Argument::TextMax, config.text.bytes_max.to_string()),
+            (Argument::DedupMs, config.text.dedup_ms.to_string()),
+            (Argument::InboxMax, config.inbox.count_max.to_string()),
+            (Argument::InboxBytesMax, config.inbox.bytes_max.to_string()),
+            (Argument::InboxTtlMs, config.inbox.ttl_ms.to_string()),
+            (Argument::InboxFull, config.inbox.full.as_str().to_owned()),
+            (Argument::GraceMs, config.presence.grace_ms.to_string()),
+            (Argument::EventsMax, config.events.max.to_string()),
+        ];
+        let standing = Arc::new(Standing::new(Name::parse("node1").expect("a plain name"), settings.into()));
         let catalogue = Catalogue::embedded().expect("the built-in scripts are whole");
         let caller = Arc::new(Caller::new(client, catalogue, standing, 1, endpoint.timeout()));
         caller.load_all().await.expect("the scripts load");
@@ -135,6 +147,10 @@ impl Stand {
 
     pub async fn delete(&self, path: &str) -> Answer {
         self.send("DELETE", path, &[], "").await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send("PUT", path, &[], &body.to_string()).await
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {

@@ -1,4 +1,5 @@
-//! `config/examples/three-nodes.sh` and the section of the README that walks through it: both have to work word for word.
+//! `config/examples/three-nodes.sh` and the section of the README that walks through it, `lua/examples/typing` and that of
+//! `lua/README.md`: they have to work word for word.
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -6,13 +7,19 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Random, wait_until};
+use crate::support::{Random, Seen, Session, Setup, StoreKind, wait_until};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const README: &str = include_str!("../../README.md");
+const README_OF_SCRIPTS: &str = include_str!("../../lua/README.md");
+/// The script and the tests of a message kind of one's own.
+const TYPING: [&str; 2] = [
+    include_str!("../../lua/examples/typing/typing/v1.lua"),
+    include_str!("../../lua/examples/typing/typing/test.lua"),
+];
 /// What the ports of the script are counted from: Redis, three nodes, their admin APIs.
 const OFFSETS: [u16; 7] = [0, 1, 2, 3, 11, 12, 13];
 
@@ -129,10 +136,15 @@ fn free_ports() -> u16 {
     })
 }
 
+/// What stands below a headline.
+fn section<'a>(readme: &'a str, headline: &str) -> &'a str {
+    let section = readme.split(headline).nth(1).and_then(|rest| rest.split("\n## ").next());
+    section.expect("the README has the section")
+}
+
 /// The commands of the README's section, as they are for the ports and the folder of this run.
 fn commands_of_the_readme(example: &Example) -> Vec<String> {
-    let section = README.split("## Run three nodes on one machine").nth(1).and_then(|rest| rest.split("\n## ").next());
-    let lines = section.expect("the README has the section").lines();
+    let lines = section(README, "## Run three nodes on one machine").lines();
     let commands =
         lines.filter(|line| ["oneseat ", "kill ", "export ", "unset "].iter().any(|word| line.starts_with(word)));
     let folder = example.folder.path().display().to_string();
@@ -198,4 +210,50 @@ fn three_nodes_run_as_the_readme_says() {
             TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err().then_some(())
         });
     }
+}
+
+/// The body of the next 1202; what friends hear of each other's coming may stand before it.
+fn typing(session: &mut Session) -> Value {
+    loop {
+        match session.client.next() {
+            Seen::Frame(1202, body) => return body,
+            Seen::Frame(1025, _) => {}
+            other => panic!("expected a frame 1202, got {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_message_kind_of_ones_own_works_as_the_readme_says() {
+    let section = section(README_OF_SCRIPTS, "## A message kind of your own");
+    let quoted: Vec<&str> = section.split("```lua\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(quoted.len(), 2, "the script and a test");
+    for (text, quote) in TYPING.iter().zip(quoted) {
+        assert!(text.contains(quote), "the example has no longer:\n{quote}");
+    }
+    let route =
+        section.lines().find(|line| line.trim_start().starts_with("1201 = ")).expect("the section has the route");
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("oneseat.toml");
+    std::fs::write(&config, format!("[routes]\n{route}\n")).expect("the folder is ours");
+    let server = Setup::new(StoreKind::Embedded)
+        .set("scripts.dir", Path::new(ROOT).join("lua/examples/typing").display())
+        .argument("--config")
+        .argument(config.to_str().expect("a plain path"))
+        .start();
+    for (uid, friend) in [("1001", "1002"), ("1002", "1001")] {
+        let (key, element) = (format!("os:{{0}}:friends:{uid}"), format!("{{\"uid\":{friend},\"since\":1}}"));
+        server.look().run(&["HSET", &key, friend, &element]);
+    }
+
+    let (mut first, mut second, mut stranger) = (server.session(1001), server.session(1002), server.session(1003));
+    first.client.send(1201, &json!({ "fromuid": 1001, "touid": 1002 }));
+    assert_eq!(typing(&mut second), json!({ "error": 0, "fromuid": 1001 }));
+    stranger.client.send(1201, &json!({ "fromuid": 1003, "touid": 1002 }));
+    assert_eq!(typing(&mut stranger), json!({ "error": 1102, "reason": "no_friend", "touid": 1002 }));
+    // The node asks the script nothing that the route rules out, and answers nothing.
+    for body in [json!({ "fromuid": 1001, "touid": 1002 }), json!({ "fromuid": 1003 })] {
+        stranger.client.send(1201, &body);
+    }
+    stranger.beat();
 }

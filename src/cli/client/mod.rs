@@ -1,8 +1,11 @@
-//! `oneseat client`: a client of the real protocol that shows every frame and says why it was closed.
+//! `oneseat client`: a chat client of the real protocol that shows every frame and says why it was closed.
 
 mod link;
+mod receipt;
 mod screen;
 mod session;
+mod told;
+mod typed;
 
 use std::net::ToSocketAddrs;
 
@@ -20,13 +23,7 @@ use crate::wire::message::UID_MAX;
 
 /// The help of `oneseat client`.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:
-  oneseat client --uid 1001                  # gets a ticket, logs in, beats, shows every frame
-  oneseat client --uid 1001                  # in another terminal: takes the seat
-
-While it runs, a line `ID JSON` sends a frame (1023 {\"fromuid\":1001}) and `quit` leaves.
-It ends with 0 after `quit` or Ctrl-C, 9 when the login was refused, 10 when displaced or kicked, 11 when closed for
-another reason.")]
+#[command(after_help = after_help())]
 pub struct Client {
     /// User to log in as.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=UID_MAX))]
@@ -40,8 +37,27 @@ pub struct Client {
     /// Node to connect to; by default the one that the ticket names.
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     address: Option<String>,
+    /// Log in as clients of the old wire do: without features, and without acknowledging what came.
+    #[arg(long)]
+    old: bool,
     #[command(flatten)]
     target: Target,
+}
+
+fn after_help() -> String {
+    format!(
+        "Example:
+  oneseat client --uid 1001       # gets a ticket, logs in, beats, shows every frame
+  oneseat client --uid 1001       # in another terminal: takes the seat
+
+While it runs, lines may be typed:
+{}
+
+It acknowledges by itself what it has shown; what was not acknowledged comes again at the next login.
+It ends with 0 after `quit` or Ctrl-C, 9 when the login was refused, 10 when displaced or kicked, 11 when closed for
+another reason.",
+        typed::COMMANDS
+    )
 }
 
 impl Client {
@@ -65,7 +81,7 @@ impl Client {
         let unknown = || Fatal::new(Exit::NoServer, format!("{place} is no address to connect to"));
         let (host, port) = split_host_port(&place).ok_or_else(unknown)?;
         let found = (host, port).to_socket_addrs().map_err(|error| unknown().because(error))?;
-        Ok(Login { uid: self.uid, token, addresses: found.collect(), place })
+        Ok(Login { uid: self.uid, token, addresses: found.collect(), place, is_old: self.old })
     }
 
     fn ticket(&self, loaded: &Loaded) -> Result<(String, String), Fatal> {

@@ -1,4 +1,4 @@
-//! What the client prints: one line per event, for people or as JSON objects.
+//! What the client prints: lines for people, or one JSON object per event.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::output;
 use super::link::Message;
+use super::{told, typed};
 use crate::error::{Exit, Fatal};
 use crate::wire::message;
 
@@ -42,25 +43,38 @@ impl Screen {
             Direction::Out => ("out", "->"),
         };
         let name = name(frame.id);
+        let body = serde_json::from_slice(&frame.body).map(mask);
         if self.json {
-            let body = serde_json::from_slice(&frame.body).unwrap_or_else(|_| lossy(&frame.body).into());
-            return self.event(
-                json!({ "event": "frame", "direction": word, "id": frame.id, "name": name, "body": mask(body) }),
-            );
+            let body = body.unwrap_or_else(|_| lossy(&frame.body).into());
+            return self
+                .event(json!({ "event": "frame", "direction": word, "id": frame.id, "name": name, "body": body }));
         }
-        let body = match serde_json::from_slice::<Value>(&frame.body) {
-            Ok(body) => mask(body).to_string(),
-            Err(_) => format!("not JSON: {}", lossy(&frame.body)),
-        };
-        let body = output::printable(&body);
-        output::line(format_args!("{} {arrow} {} {name} {body}", clock(now_ms()), frame.id))
+        let now_ms = now_ms();
+        let mut lines =
+            body.as_ref().map_or_else(|_| Vec::new(), |body| told::lines(direction, frame.id, body, now_ms));
+        // A login is answered with more than people are told of it.
+        if lines.is_empty() || frame.id == message::LOGIN_REPLY {
+            let body = body.map_or_else(|_| format!("not JSON: {}", lossy(&frame.body)), |body| body.to_string());
+            lines.insert(0, format!("{} {name} {body}", frame.id));
+        }
+        lines
+            .iter()
+            .try_for_each(|line| output::line(format_args!("{} {arrow} {}", clock(now_ms), output::printable(line))))
+    }
+
+    /// The user asked what may be typed.
+    pub fn help(&self) -> Result<(), Fatal> {
+        match self.json {
+            true => self.event(json!({ "event": "help", "text": typed::COMMANDS })),
+            false => output::line(typed::COMMANDS),
+        }
     }
 
     /// Something that the user typed cannot be sent.
     pub fn refused(&self, why: &str) -> Result<(), Fatal> {
         match self.json {
             true => self.event(json!({ "event": "refused", "detail": why })),
-            false => output::line(format_args!("{} not sent: {why}", clock(now_ms()))),
+            false => output::line(format_args!("{} not sent: {}", clock(now_ms()), output::printable(why))),
         }
     }
 
@@ -94,10 +108,21 @@ fn name(id: u16) -> &'static str {
         message::TEXT => "text",
         message::TEXT_REPLY => "text reply",
         1019 => "text for you",
+        1025 => "notice",
         message::OFFLINE => "taken off line",
         message::HEARTBEAT => "heartbeat",
         message::HEARTBEAT_REPLY => "heartbeat reply",
         message::GOODBYE => "goodbye",
+        typed::RECEIPT => "receipt",
+        1103 => "receipt reply",
+        typed::PAGE => "page",
+        1105 => "page reply",
+        typed::UNFRIEND => "unfriend",
+        1107 => "unfriend reply",
+        typed::BLOCK => "block",
+        1109 => "block reply",
+        1110 => "conversation",
+        1111 => "conversation reply",
         _ => "unknown id",
     }
 }

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+use uuid::Uuid;
 
 use super::super::output;
 use super::link::{Link, Message, lines};
+use super::receipt::Receipts;
 use super::screen::{Direction, Screen};
+use super::typed::{self, Typed};
 use crate::error::{Exit, Fatal};
 use crate::wire::{ReplyCode, message};
 
@@ -20,6 +23,9 @@ const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(1);
 /// Time between two heartbeats when the server does not say.
 const INTERVAL_MS: u64 = 10_000;
 
+/// What this client understands beyond the old wire: it acknowledges by itself, and reads many friends in one notice.
+const FEATURES: [&str; 2] = ["ack", "batch"];
+
 /// What a login needs.
 pub struct Login {
     pub uid: u64,
@@ -28,6 +34,8 @@ pub struct Login {
     pub addresses: Vec<SocketAddr>,
     /// The same for people.
     pub place: String,
+    /// Whether it is done as clients of the old wire do it.
+    pub is_old: bool,
 }
 
 /// Why it is over.
@@ -47,6 +55,8 @@ impl End {
 /// What the loop does next.
 enum Step {
     GoOn,
+    /// Tell the server that everything up to a position was shown.
+    Acknowledge(u64),
     End(End),
 }
 
@@ -58,7 +68,7 @@ pub async fn run(login: &Login, screen: &Screen) -> Result<Exit, Fatal> {
             .hint("start one with `oneseat`, or name another with --address HOST:PORT")
     })?;
     screen.connected(&login.place)?;
-    let mut session = Session { login, screen, link, beat: None, goodbye: None };
+    let mut session = Session { login, screen, link, beat: None, receipts: Receipts::default(), goodbye: None };
     let end = match session.stay().await {
         Ok(end) => end,
         Err(Trouble::Socket(error)) => session.lost(&error).await?,
@@ -92,13 +102,14 @@ struct Session<'a> {
     link: Link,
     /// Runs from the answer to the login on.
     beat: Option<Interval>,
+    receipts: Receipts,
     /// Body of the last goodbye; the close that it announces is still to come.
     goodbye: Option<Value>,
 }
 
 impl Session<'_> {
     async fn stay(&mut self) -> Result<End, Trouble> {
-        self.send(message::LOGIN, &json!({ "uid": self.login.uid, "token": self.login.token }).to_string()).await?;
+        self.send_json(message::LOGIN, &self.request()).await?;
         let answer_due = Instant::now() + ANSWER_TIME_MAX;
         let mut typed = lines();
         let mut may_type = true;
@@ -109,64 +120,85 @@ impl Session<'_> {
                     None => Step::End(self.closed_by_server("the server closed the connection without a word")),
                 },
                 line = typed.recv(), if may_type => match line {
-                    Some(line) => self.obey(line.trim()).await?,
+                    Some(line) => self.obey(&line).await?,
                     None => { may_type = false; end_of_input() }
                 },
-                () = tick(&mut self.beat) => self.send(message::HEARTBEAT, &json!({ "fromuid": self.login.uid }).to_string()).await?,
+                () = tick(&mut self.beat) => self.live().await?,
                 () = sleep_until(answer_due), if self.beat.is_none() => {
                     Step::End(End::new(Exit::Closed, "the login was not answered"))
                 }
                 _ = tokio::signal::ctrl_c() => Step::End(End::new(Exit::Ok, "left")),
             };
-            if let Step::End(end) = step {
-                return Ok(end);
+            match step {
+                Step::GoOn => {}
+                Step::Acknowledge(position) => self.acknowledge(position).await?,
+                Step::End(end) => return Ok(end),
             }
         }
     }
 
-    async fn send(&mut self, id: u16, body: &str) -> Result<Step, Trouble> {
-        let frame = Message { id, body: body.as_bytes().to_vec() };
-        self.link.send(&frame).await?;
-        self.screen.frame(Direction::Out, &frame)?;
-        Ok(Step::GoOn)
+    /// The body of the login.
+    fn request(&self) -> Value {
+        let mut body = json!({ "uid": self.login.uid, "token": self.login.token });
+        if !self.login.is_old {
+            body["features"] = json!(FEATURES);
+        }
+        body
     }
 
-    /// A line is `quit`, or an id and a body that goes out as it is, right or wrong.
+    async fn send_json(&mut self, id: u16, body: &Value) -> Result<(), Trouble> {
+        self.send(&Message { id, body: body.to_string().into_bytes() }).await
+    }
+
+    async fn send(&mut self, frame: &Message) -> Result<(), Trouble> {
+        self.link.send(frame).await?;
+        Ok(self.screen.frame(Direction::Out, frame)?)
+    }
+
+    async fn acknowledge(&mut self, position: u64) -> Result<(), Trouble> {
+        self.send_json(typed::RECEIPT, &json!({ "id": position })).await
+    }
+
+    /// A sign of life, and once more what the server has not confirmed.
+    async fn live(&mut self) -> Result<Step, Trouble> {
+        self.send_json(message::HEARTBEAT, &json!({ "fromuid": self.login.uid })).await?;
+        let unconfirmed = self.receipts.unconfirmed().filter(|_| !self.login.is_old);
+        Ok(unconfirmed.map_or(Step::GoOn, Step::Acknowledge))
+    }
+
+    /// Does what a line says, or shows why not.
     async fn obey(&mut self, line: &str) -> Result<Step, Trouble> {
-        let (word, body) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        match (word, word.parse::<u16>()) {
-            ("", _) => Ok(Step::GoOn),
-            ("quit" | "exit", _) => Ok(Step::End(End::new(Exit::Ok, "left"))),
-            (_, Ok(_)) if body.len() > usize::from(u16::MAX) => {
-                self.screen.refused("a body has at most 65535 bytes")?;
-                Ok(Step::GoOn)
-            }
-            (_, Ok(id)) => self.send(id, body.trim()).await,
-            (_, Err(_)) => {
-                self.screen.refused("type `ID JSON`, for example 1023 {}, or `quit`")?;
-                Ok(Step::GoOn)
-            }
+        match typed::read(line, self.login.uid, || Uuid::new_v4().braced().to_string()) {
+            Ok(Typed::Nothing) => {}
+            Ok(Typed::Help) => self.screen.help()?,
+            Ok(Typed::Quit) => return Ok(Step::End(End::new(Exit::Ok, "left"))),
+            Ok(Typed::Send(frame)) => self.send(&frame).await?,
+            Err(why) => self.screen.refused(&why)?,
         }
+        Ok(Step::GoOn)
     }
 
     fn take(&mut self, frame: &Message) -> Result<Step, Trouble> {
         self.screen.frame(Direction::In, frame)?;
         let body: Value = serde_json::from_slice(&frame.body).unwrap_or_default();
+        let position = self.receipts.take(frame.id, &body).filter(|_| !self.login.is_old);
+        let go_on = position.map_or(Step::GoOn, Step::Acknowledge);
         Ok(match frame.id {
-            message::LOGIN_REPLY if self.beat.is_none() => self.answered(body),
+            message::LOGIN_REPLY if self.beat.is_none() => self.answered(body).unwrap_or(go_on),
             // The one who is told to go closes first; that keeps TIME_WAIT away from the server.
             message::OFFLINE => Step::End(End { exit: Exit::Displaced, why: off_line(&body), notice: body }),
             message::GOODBYE => {
                 self.goodbye = Some(body);
-                Step::GoOn
+                go_on
             }
-            _ => Step::GoOn,
+            _ => go_on,
         })
     }
 
-    fn answered(&mut self, body: Value) -> Step {
+    /// The login was answered: the end, where it was refused.
+    fn answered(&mut self, body: Value) -> Option<Step> {
         if body["error"] != 0 {
-            return Step::End(End { exit: Exit::LoginRefused, why: refusal(&body), notice: body });
+            return Some(Step::End(End { exit: Exit::LoginRefused, why: refusal(&body), notice: body }));
         }
         let asked = body["heartbeat_interval_ms"].as_u64().filter(|ms| *ms > 0).unwrap_or(INTERVAL_MS);
         let period = Duration::from_millis(asked);
@@ -174,7 +206,7 @@ impl Session<'_> {
         // After this process was stopped for a while one beat is enough.
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.beat = Some(beat);
-        Step::GoOn
+        None
     }
 
     fn closed_by_server(&self, otherwise: &str) -> End {
@@ -192,7 +224,8 @@ impl Session<'_> {
         let last_words = async {
             while let Some(Ok(frame)) = self.link.next().await {
                 match self.take(&frame) {
-                    Ok(Step::GoOn) => {}
+                    // Nobody is left to be told how far the user was shown it.
+                    Ok(Step::GoOn | Step::Acknowledge(_)) => {}
                     Ok(Step::End(end)) => return Ok(Some(end)),
                     Err(Trouble::Screen(fatal)) => return Err(fatal),
                     Err(Trouble::Socket(_)) => break,
