@@ -102,3 +102,47 @@ describe('a reaped session', function()
     assert.equal(0, count())
   end)
 end)
+
+describe('the friends of a user whose session ends', { since = 2 }, function()
+  before_each(function()
+    login(1, 'aa')
+    redis.call('DEL', key('presence'))
+  end)
+
+  local function waiting()
+    return redis.call('ZRANGE', key('presence'), 0, -1)
+  end
+
+  it('are told after the grace time, silent or reaped', function()
+    for n, reason in ipairs({ 'expired', 'reaped' }) do
+      login(n, 'aa')
+      redis.call('DEL', key('presence'))
+      expire(n, reason, { grace_ms = 5000 })
+      assert.same({ '-1001' }, waiting())
+      assert.is_true(tonumber(redis.call('ZSCORE', key('presence'), '-1001')) >= 1700000005000)
+    end
+  end)
+
+  it('hear nothing of a session that is over already', function()
+    login(2, 'aa')
+    redis.call('DEL', key('presence'))
+    expire(1, 'expired')
+    assert.same({}, waiting())
+  end)
+end)
+
+describe('the event of an end', { since = 2 }, function()
+  it('has the reason', function()
+    login(1, 'aa')
+    expire(1, 'expired', { events_max = 100 })
+    login(2, 'aa')
+    expire(2, 'reaped', { events_max = 100 })
+    local found = {}
+    for _, entry in ipairs(redis.call('XRANGE', key('events'), '-', '+')) do
+      found[#found + 1] = entry[2][2] .. ' ' .. entry[2][8]
+    end
+    -- The ids of entries tell two stores apart, so none stay.
+    redis.call('DEL', key('events'))
+    assert.same({ 'expired ' .. sid(1), 'reaped ' .. sid(2) }, found)
+  end)
+end)

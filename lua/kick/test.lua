@@ -163,3 +163,56 @@ describe('a kick of nobody', function()
     assert.same({}, state())
   end)
 end)
+
+describe('the friends of a user who is kicked', { since = 2 }, function()
+  before_each(function()
+    issue('aa')
+    login(1, 'aa')
+    issue('pp', 'phone')
+    login(2, 'pp')
+    redis.call('DEL', key('presence'))
+  end)
+
+  local function waiting()
+    return redis.call('ZRANGE', key('presence'), 0, -1)
+  end
+
+  it('are told once no class is held any more', function()
+    kick({ class = 'main' })
+    assert.same({}, waiting())
+    kick({ class = 'phone', grace_ms = 5000 })
+    assert.same({ '-1001' }, waiting())
+  end)
+
+  it('are told of all classes once', function()
+    kick()
+    assert.same({ '-1001' }, waiting())
+  end)
+
+  it('are not told again by a kick of nobody', function()
+    kick()
+    redis.call('DEL', key('presence'))
+    kick()
+    assert.same({}, waiting())
+  end)
+end)
+
+describe('the events of a kick', { since = 2 }, function()
+  it('are one for each session', function()
+    issue('aa')
+    login(1, 'aa')
+    issue('pp', 'phone')
+    login(2, 'pp', { node = 'n2' })
+    kick({ events_max = 100 })
+    local found = {}
+    for _, entry in ipairs(redis.call('XRANGE', key('events'), '-', '+')) do
+      found[#found + 1] = table.concat({ entry[2][2], entry[2][6], entry[2][8], entry[2][10], entry[2][14] }, ' ')
+    end
+    -- The ids of entries tell two stores apart, so none stay.
+    redis.call('DEL', key('events'))
+    assert.same({
+      'kicked main ' .. sid(1) .. ' n1 kick@' .. given_version(),
+      'kicked phone ' .. sid(2) .. ' n2 kick@' .. given_version(),
+    }, found)
+  end)
+end)

@@ -3,6 +3,7 @@
 -- @include wire_uid
 local function presence_frame(uid, is_on, name, icon, now)
   local message = (type(name) == 'string' and name or uid) .. (is_on and ' is on line' or ' is off line')
+  local picture = cjson.encode(type(icon) == 'string' and icon or '')
   return string.format('{"error":0,"uid":%s,"type":%d,"message":%s,"status":%d,"time":%.0f,"icon":%s}', wire_uid(uid),
-    is_on and 1003 or 1101, cjson.encode(message), is_on and 1 or 0, now, cjson.encode(type(icon) == 'string' and icon or ''))
+    is_on and 1003 or 1101, cjson.encode(message), is_on and 1 or 0, now, picture)
 end

@@ -1,5 +1,5 @@
--- resend_inbox: publish to a session (class, sid, node) what its user's inbox holds, from its head and as much as may be under
--- way at a time; the cursor of the class becomes that session's, and is never set back.
+-- resend_inbox: publish to a session (class, sid, node) what its user's inbox holds, from its head and as much as may be
+-- under way at a time; the cursor of the class becomes that session's, and is never set back.
 -- @include push_inbox
 local function resend_inbox(inbox_key, delivery_key, channel_prefix, seat, uid, now)
   if redis.call('EXISTS', inbox_key) == 0 then

@@ -624,3 +624,149 @@ describe('the trail', function()
     assert.equal(2592000, redis.call('TTL', key('trail', UID)))
   end)
 end)
+
+-- What stands in the presence of the shard, and what happened for the backends.
+local function waiting()
+  local members = redis.call('ZRANGE', key('presence'), 0, -1)
+  table.sort(members)
+  return table.concat(members, ' ')
+end
+
+local function told()
+  local lines = {}
+  for _, entry in ipairs(redis.call('XRANGE', key('events'), '-', '+')) do
+    local fields = {}
+    for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
+    lines[#lines + 1] = fields.event .. ' ' .. fields.uid .. ' ' .. fields.class .. ' ' .. fields.sid .. ' ' .. fields.node
+    assert.matches('^17%d+$', fields.at)
+    assert.equal('login@' .. given_version(), fields.by)
+  end
+  -- The ids of entries tell two stores apart, so none stay.
+  redis.call('DEL', key('events'))
+  return lines
+end
+
+describe('the friends of a user who logs in', { since = 2 }, function()
+  before_each(function()
+    issue('aa')
+  end)
+
+  it('have to be told', function()
+    login(1, 'aa')
+    assert.equal('+1001', waiting())
+  end)
+
+  it('have to be told once: the same login again changes nothing', function()
+    login(1, 'aa')
+    redis.call('DEL', key('presence'))
+    login(1, 'aa')
+    assert.equal('', waiting())
+  end)
+
+  it('are not told of a refusal', function()
+    login(1, 'zz')
+    assert.equal('', waiting())
+  end)
+
+  it('know it when another session takes over, which only has to learn who of them is on line', function()
+    login(1, 'aa')
+    redis.call('DEL', key('presence'))
+    login(2, 'aa')
+    assert.equal('=1001', waiting())
+  end)
+
+  it('know it when another class logs in', function()
+    issue('pp', 'phone')
+    login(1, 'aa')
+    redis.call('DEL', key('presence'))
+    login(2, 'pp')
+    assert.equal('=1001', waiting())
+  end)
+
+  it('are told once of two logins', function()
+    login(1, 'aa')
+    login(2, 'aa')
+    assert.equal('+1001', waiting())
+  end)
+
+  it('hear nothing where they were not told of the absence yet', function()
+    redis.call('ZADD', key('presence'), 1, '-1001', 1, '-1002')
+    login(1, 'aa')
+    assert.equal('-1002 =1001', waiting())
+  end)
+
+  it('are left to whoever tells them already', function()
+    redis.call('ZADD', key('presence'), 1, '~1001')
+    login(1, 'aa')
+    assert.equal('=1001 ~1001', waiting())
+  end)
+
+  it('are not asked in vain beside that', function()
+    redis.call('ZADD', key('presence'), 1, '=1001')
+    login(1, 'aa')
+    assert.equal('+1001', waiting())
+  end)
+end)
+
+describe('the features of a client', { since = 2 }, function()
+  before_each(function()
+    issue('aa')
+  end)
+
+  local function features()
+    return read(key('seat', UID))['main:features'] or ''
+  end
+
+  it('stand in the seat, and are those of its holder', function()
+    login(1, 'aa', { features = 'ack,batch' })
+    assert.equal('ack,batch', features())
+    login(2, 'aa')
+    assert.equal('', features())
+  end)
+
+  it('are put right by the same login', function()
+    login(1, 'aa')
+    login(1, 'aa', { features = 'ack' })
+    assert.equal('ack', features())
+  end)
+end)
+
+describe('the events of a shard', { since = 2 }, function()
+  before_each(function()
+    defaults({ events_max = 100 })
+    issue('aa')
+    login(1, 'aa')
+  end)
+
+  it('name who took a seat, came back to it, and lost it', function()
+    issue('bb')
+    login(2, 'bb', { node = 'n2' })
+    login(3, 'bb')
+    assert.same({
+      'taken 1001 main ' .. sid(1) .. ' n1',
+      'displaced 1001 main ' .. sid(1) .. ' n1',
+      'taken 1001 main ' .. sid(2) .. ' n2',
+      'resumed 1001 main ' .. sid(3) .. ' n1',
+    }, told())
+  end)
+
+  it('are not repeated', function()
+    login(1, 'aa')
+    assert.equal(1, #told())
+  end)
+
+  it('are bounded', function()
+    defaults({ events_max = 1 })
+    for n = 2, 300 do
+      login(n, 'aa')
+    end
+    assert.is_true(redis.call('XLEN', key('events')) < 200)
+    redis.call('DEL', key('events'))
+  end)
+
+  it('are none where that is switched off', function()
+    defaults({ events_max = 0 })
+    login(2, 'aa')
+    assert.equal(1, #told())
+  end)
+end)

@@ -1,9 +1,14 @@
 -- The backend writes profiles: all fields of a call or none.
 
+-- What the last call said of the copies at friends.
+local stale
+
 local function put(body, since)
   local e = run('put_profile', { uid = '1001', body = body, since = since })
   assert.effects('reply', e)
-  return e.reply.json
+  local answer = e.reply.json
+  stale, answer.stale = answer.stale, nil
+  return answer
 end
 
 local function put_name(name)
@@ -37,6 +42,19 @@ describe('fields', function()
   it('may be none', function()
     assert.same({ old = {}, new = {} }, put('{}'))
     assert.same({}, state())
+  end)
+end)
+
+describe('copies at friends', function()
+  it('are out of date where something public changed, until somebody says otherwise', function()
+    put('{"email":"a@b"}')
+    assert.is_nil(stale)
+    put('{"nick":"A"}')
+    local first = assert(stale)
+    put('{"nick":"A"}')
+    assert.equal(first, stale)
+    put('{"nick":null}')
+    assert.is_true(tonumber(stale) > tonumber(first))
   end)
 end)
 
@@ -100,7 +118,7 @@ describe('what cannot be written', function()
     run('erase_rest', { uid = '1001' })
     assert.same({ old = {}, new = { nick = 'A' } }, put('{"nick":"A"}'))
     assert.equal(-1, redis.call('PTTL', key('user', '1001')))
-    assert.same({ nick = 'A' }, read(key('user', '1001')))
+    assert.same({ nick = 'A', ['|stale'] = stale }, read(key('user', '1001')))
   end)
 end)
 

@@ -7,8 +7,9 @@
 -- @key user hash profile of the user
 -- @arg since int moment of the claim of the name, where the body has one
 -- @arg body text the fields: texts, numbers, null
--- @effect reply old and new, the public profile before and after; former, the last name before this one, and its claim,
--- to be released; or error: field (which), fields (too many), late (claim anew), erasing
+-- @effect reply old and new, the public profile before and after; stale, a moment, until friends have copies of it; former,
+-- the last name before this one, and its claim, to be released; or error: field (which), fields (too many), late (claim
+-- anew), erasing
 -- @include now_ms
 -- @include read_body
 -- @include profile_change
@@ -26,7 +27,7 @@ local now = now_ms()
 if change.name and now - (tonumber(since) or 0) > 30000 then
   return answer({ error = 'late' })
 end
-local before = redis.call('HMGET', user_key, '|erasing', 'name', '|claim')
+local before = redis.call('HMGET', user_key, '|erasing', 'name', '|claim', '|stale')
 if before[1] and before[1] ~= 'done' then
   return answer({ error = 'erasing' })
 end
@@ -66,7 +67,14 @@ if set[1] then
   redis.call('HSET', user_key, unpack(set))
 end
 
+local new, stale = string.sub(public_profile(user_key), 2), before[4]
+if new ~= old then
+  stale = string.format('%.0f', math.max(now, (tonumber(stale) or 0) + 1))
+  redis.call('HSET', user_key, '|stale', stale)
+end
+
 -- 3. Answer.
 local claim, name = string.match(redis.call('HGET', user_key, '|former') or '', '^(%d*)|(.+)$')
 local former = name and string.format(',"former":%s,"claim":"%s"', cjson.encode(name), claim) or ''
-return { 1, { 'reply', 0, string.format('{"old":{%s},"new":{%s}%s}', old, string.sub(public_profile(user_key), 2), former) } }
+local copies = stale and ',"stale":"' .. stale .. '"' or ''
+return { 1, { 'reply', 0, string.format('{"old":{%s},"new":{%s}%s%s}', old, new, copies, former) } }

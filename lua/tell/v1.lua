@@ -49,5 +49,6 @@ end
 -- 3. Answer.
 local profile = is_on and redis.call('HMGET', user_key, 'name', 'icon') or {}
 return answer({
-  uid = uid, online = is_on and true or false, name = profile[1] or nil, icon = profile[2] or nil, claim = tonumber(not_after),
+  uid = uid, online = is_on and true or false, name = profile[1] or nil, icon = profile[2] or nil,
+  claim = tonumber(not_after),
 })

@@ -56,7 +56,8 @@ local profile = redis.call('HMGET', user_key, 'name', 'icon')
 local body = cjson.encode({ name = profile[1] or nil, icon = profile[2] or nil })
 local effects = { 1 }
 for i, value in ipairs(redis.call('HMGET', friends_key, unpack(page))) do
-  local friend, watcher = string.find(value, '^{') and page[i], string.match(page[i], '^|watch|(.+)$')
+  local friend = not string.find(page[i], '^|') and string.find(value, '^{') and page[i]
+  local watcher = string.match(page[i], '^|watch|(.+)$')
   if watcher and reason ~= '=' and string.sub(redis.call('HGET', friends_key, watcher) or '', 1, 1) ~= '{' then
     effects[#effects + 1] =
       { 'call', 'tell', watcher, 'peer', uid, 'reason', 'watch' .. told, 'body', body, 'not_after', claim }

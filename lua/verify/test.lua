@@ -41,9 +41,9 @@ local function rollback_to(copy)
   redis.call('FLUSHDB')
   for name, value in pairs(copy) do
     local kind = string.match(name, '{0}:(%a+)')
-    if kind == 'roster' then
+    if kind == 'roster' or kind == 'presence' then
       for i = 1, #value, 2 do
-        redis.call('ZADD', name, 0, value[i])
+        redis.call('ZADD', name, value[i + 1], value[i])
       end
     elseif kind ~= 'trail' then
       for field, text in pairs(value) do
@@ -390,5 +390,174 @@ describe('a tombstone', function()
     expire(1, 'reaped')
     assert.equal('late', select(2, verify(1, 'aa', bind, { not_after = clock.now() - 1 })))
     assert.is_nil(holder())
+  end)
+end)
+
+describe('the friends of a user whose session is verified', { since = 3 }, function()
+  before_each(function()
+    redis.call('DEL', key('presence'))
+  end)
+
+  local function waiting()
+    return redis.call('ZRANGE', key('presence'), 0, -1)
+  end
+
+  it('are not told where the session held its seat, fine or repaired', function()
+    verify(1, 'aa', bind)
+    redis.call('DEL', key('roster'))
+    assert.equal('repaired', select(2, verify(1, 'aa', bind)))
+    assert.same({}, waiting())
+  end)
+
+  it('are told what is true where the store forgot the seat: who knows what they were told', function()
+    redis.call('FLUSHDB')
+    verify(1, 'aa', bind)
+    assert.same({ '~1001' }, waiting())
+  end)
+
+  it('hear nothing where the session was reaped a moment ago', function()
+    expire(1, 'reaped')
+    redis.call('DEL', key('presence'))
+    redis.call('ZADD', key('presence'), 1, '-1001')
+    verify(1, 'aa', bind)
+    assert.same({ '=1001' }, waiting())
+  end)
+
+  it('know it where a lower rank held the seat', function()
+    issue('bb')
+    clock.tick()
+    local newer = login(2, 'bb', { node = 'n2' }).bind
+    redis.call('FLUSHDB')
+    verify(1, 'aa', bind)
+    redis.call('DEL', key('presence'))
+    verify(2, 'bb', newer, { node = 'n2' })
+    assert.same({ '=1001' }, waiting())
+  end)
+end)
+
+describe('the features of a client', { since = 3 }, function()
+  it('come back with the seat', function()
+    redis.call('FLUSHDB')
+    verify(1, 'aa', bind, { features = 'ack' })
+    assert.equal('ack', read(key('seat', UID))['main:features'])
+  end)
+
+  it('are put right also where all else is fine', function()
+    assert.equal('fine', select(2, verify(1, 'aa', bind, { features = 'batch' })))
+    assert.equal('batch', read(key('seat', UID))['main:features'])
+    assert.equal('fine', select(2, verify(1, 'aa', bind)))
+    assert.equal('', read(key('seat', UID))['main:features'])
+  end)
+end)
+
+describe('the events of a verify', { since = 3 }, function()
+  local function told()
+    local found = {}
+    for _, entry in ipairs(redis.call('XRANGE', key('events'), '-', '+')) do
+      found[#found + 1] = table.concat({ entry[2][2], entry[2][8], entry[2][10], entry[2][14] }, ' ')
+    end
+    -- The ids of entries tell two stores apart, so none stay.
+    redis.call('DEL', key('events'))
+    return found
+  end
+
+  it('are none where the session is fine', function()
+    verify(1, 'aa', bind, { events_max = 100 })
+    assert.same({}, told())
+  end)
+
+  it('name the session that got its seat back, and the one that lost it', function()
+    issue('bb')
+    clock.tick()
+    local newer = login(2, 'bb', { node = 'n2' }).bind
+    redis.call('FLUSHDB')
+    verify(1, 'aa', bind, { events_max = 100 })
+    verify(2, 'bb', newer, { node = 'n2', events_max = 100 })
+    local by = ' verify@' .. given_version()
+    assert.same({
+      'verified ' .. sid(1) .. ' n1' .. by, 'displaced ' .. sid(1) .. ' n1' .. by, 'verified ' .. sid(2) .. ' n2' .. by,
+    }, told())
+  end)
+end)
+
+describe('an inbox with messages', { since = 3 }, function()
+  local last
+
+  local function put(count)
+    for _ = 1, count do
+      last = last + 1
+      redis.call('RPUSH', key('inbox', UID), string.format('%.0f|t|1002|1|9000000000000|{"content":"x","msgid":"m"}', last))
+    end
+  end
+
+  local function delivery()
+    return read(key('delivery', UID))
+  end
+
+  -- The positions that were published, each with the one before it.
+  local function sent()
+    local found = {}
+    for _, message in ipairs(published()) do
+      assert.equal('os:node:n1', message.channel)
+      assert.equal(sid(1), message.effects[1].sid)
+      found[#found + 1] = string.format('%.0f<%.0f', message.effects[1].after, message.effects[1].position)
+    end
+    return found
+  end
+
+  before_each(function()
+    last = 0
+  end)
+
+  it('is published again from its head, in order', function()
+    put(3)
+    redis.call('HSET', key('delivery', UID), 'last', '3', 'main:sid', sid(1), 'main:sent', '2')
+    assert.equal('fine', select(2, verify(1, 'aa', bind)))
+    assert.same({ '0<1', '1<2', '2<3' }, sent())
+    assert.same({ last = '3', ['main:sid'] = sid(1), ['main:sent'] = '3' }, delivery())
+  end)
+
+  it('is sent on to a session that was not known to read it', function()
+    put(1)
+    redis.call('HSET', key('delivery', UID), 'main:sid', sid(9), 'main:sent', '7')
+    verify(1, 'aa', bind)
+    assert.same({ '0<1' }, sent())
+    assert.same({ ['main:sid'] = sid(1), ['main:sent'] = '1' }, delivery())
+  end)
+
+  it('has as much under way as may be, and the cursor does not go back', function()
+    put(40)
+    verify(1, 'aa', bind)
+    assert.equal(32, #sent())
+    assert.equal('32', delivery()['main:sent'])
+    redis.call('HSET', key('delivery', UID), 'main:sent', '36')
+    verify(1, 'aa', bind)
+    assert.equal(32, #sent())
+    assert.equal('36', delivery()['main:sent'])
+  end)
+
+  it('holds notifications too', function()
+    redis.call('RPUSH', key('inbox', UID), '5|n||1|9000000000000|{"uid":1002,"type":1001,"message":"","time":1}')
+    verify(1, 'aa', bind)
+    local frame = published()[1].effects[1]
+    assert.equal(1025, frame.id)
+    assert.equal(1002, frame.json.uid)
+    assert.equal(5, frame.position)
+  end)
+
+  it('goes with the session where the store forgot the seat', function()
+    redis.call('FLUSHDB')
+    put(1)
+    assert.equal('repaired', select(2, verify(1, 'aa', bind)))
+    assert.same({ '0<1' }, sent())
+  end)
+
+  it('is nothing to a session that is closed', function()
+    put(1)
+    issue('bb')
+    login(2, 'bb', { node = 'n2' })
+    published()
+    assert.equal('closed', select(2, verify(1, 'aa', bind)))
+    assert.is_nil(delivery())
   end)
 end)

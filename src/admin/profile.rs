@@ -25,8 +25,8 @@ use crate::script::{Argument, Arguments};
 const USERS_MAX: usize = 1000;
 /// Milliseconds after which to ask again where somebody else is at it.
 const RETRY_AFTER_MS: u64 = 1_000;
-/// Fields that others see; friends keep a copy of them.
-const PUBLIC: [&str; 5] = ["name", "nick", "icon", "desc", "sex"];
+/// Times that friends are given copies for one request.
+const REFRESHES_MAX: usize = 5;
 
 /// Fields of a profile, checked as far as the store is not needed for it.
 struct Change {
@@ -125,7 +125,6 @@ async fn write(state: &AdminState, uid: &Uid, change: Change) -> Result<Value, P
         None => None,
     };
     let at = claim.as_ref().map(|claim| claim.at.clone()).unwrap_or_default();
-    let is_public = PUBLIC.iter().any(|name| change.fields.contains_key(*name));
     let arguments =
         Arguments::new().with(Argument::Since, at).with(Argument::Body, Value::Object(change.fields).to_string());
     let mut written = state.caller.ask("put_profile", Some(uid), arguments).await?;
@@ -140,8 +139,11 @@ async fn write(state: &AdminState, uid: &Uid, change: Change) -> Result<Value, P
         release(state, &former, uid, text(&written["claim"])).await?;
     }
     let public = written["new"].take();
-    // Also where nothing changed: whoever wrote this before may have got no further.
-    let friends = if is_public { refresh(state, uid, &public).await? } else { 0 };
+    // Also where this changed nothing: whoever wrote it before may have got no further.
+    let friends = match written["stale"].as_str() {
+        Some(stale) => refresh(state, uid, public.clone(), stale.to_owned()).await?,
+        None => 0,
+    };
     Ok(json!({ "public": public, "friends_refreshed": friends }))
 }
 
@@ -173,8 +175,23 @@ async fn release(state: &AdminState, name: &Uid, uid: &Uid, at: String) -> Resul
     Ok(())
 }
 
-/// Gives all friends the public profile anew. Answers how many had a copy.
-async fn refresh(state: &AdminState, uid: &Uid, public: &Value) -> Result<usize, Problem> {
+/// Gives all friends the public profile that was written at a moment; and again, while it is written anew meanwhile, for the
+/// copies may overtake each other. Answers how many friends have one.
+async fn refresh(state: &AdminState, uid: &Uid, mut public: Value, mut stale: String) -> Result<usize, Problem> {
+    for _ in 0..REFRESHES_MAX {
+        let count = give_copies(state, uid, &public).await?;
+        let arguments = Arguments::new().with(Argument::Since, stale);
+        let mut answer = state.caller.ask("refreshed", Some(uid), arguments).await?;
+        if answer["outcome"] == "fresh" || answer["public"] == public {
+            return Ok(count);
+        }
+        (public, stale) = (answer["public"].take(), text(&answer["stale"]));
+    }
+    let detail = "the profile is written by others all the time; it is written, but friends may have older copies";
+    Err(Problem::new(Kind::Unavailable, detail).retry_after(RETRY_AFTER_MS))
+}
+
+async fn give_copies(state: &AdminState, uid: &Uid, public: &Value) -> Result<usize, Problem> {
     let (mut cursor, mut count, body) = (String::new(), 0, public.to_string());
     loop {
         let friends = state.caller.ask("friends_of", Some(uid), page(cursor)).await?;

@@ -46,7 +46,7 @@ pub(super) struct Terms<'a> {
 
 /// How often a client took each route lately. Most take none, so it begins with nothing.
 #[derive(Debug, Default)]
-pub(super) struct Usage(Option<Box<Vec<(u16, u64)>>>);
+pub(super) struct Usage(Box<[(u16, u64)]>);
 
 impl Usage {
     /// Whether one more request is within the route's rate; then it counts. This is the generic cell rate algorithm of
@@ -54,17 +54,24 @@ impl Usage {
     fn allows(&mut self, id: u16, route: &Route, now_ms: u64) -> bool {
         let Some(step_us) = SECOND_US.checked_div(route.per_second.into()) else { return true };
         let now_us = now_ms.saturating_mul(1_000);
-        let used = self.0.get_or_insert_default();
-        let index = used.iter().position(|(other, _)| *other == id).unwrap_or_else(|| {
-            used.push((id, 0));
-            used.len() - 1
-        });
-        let until_us = used[index].1.max(now_us);
+        let used_until_us = self.of(id);
+        let until_us = now_us.max(*used_until_us);
         let is_within = until_us - now_us <= step_us.saturating_mul(u64::from(route.burst) - 1);
         if is_within {
-            used[index].1 = until_us + step_us;
+            *used_until_us = until_us + step_us;
         }
         is_within
+    }
+
+    /// Up to when the rate of a route is used up, in microseconds. A client takes few of them, so this grows seldom.
+    fn of(&mut self, id: u16) -> &mut u64 {
+        let index = self.0.iter().position(|(other, _)| *other == id).unwrap_or_else(|| {
+            let mut longer = std::mem::take(&mut self.0).into_vec();
+            longer.push((id, 0));
+            self.0 = longer.into_boxed_slice();
+            self.0.len() - 1
+        });
+        &mut self.0[index].1
     }
 }
 
@@ -123,6 +130,6 @@ mod tests {
         assert!(usage.allows(2, &route(1, 1), 0));
         let mut usage = Usage::default();
         assert!((0..100).all(|_| usage.allows(1, &route(0, 0), 0)));
-        assert!(usage.0.is_none(), "nothing is kept for it");
+        assert!(usage.0.is_empty(), "nothing is kept for it");
     }
 }

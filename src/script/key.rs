@@ -40,7 +40,7 @@ pub enum Key {
     Talks,
     /// Whose a name is; lies on the shard of the name.
     Name,
-    /// Users of a shard whose friends have yet to be told that they came or went.
+    /// Users of a shard of whom something has yet to be told: that they came or went, or who of their friends is there.
     Presence,
     /// What happened to the seats of a shard, for backends.
     Events,

@@ -1,5 +1,6 @@
 //! A redis-server of its own, the scripts on it, and the admin HTTP in front, for one test.
 
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub struct Stand {
     pub caller: Arc<Caller>,
     pub readiness: Arc<Readiness>,
     redis: Redis,
-    _folder: TempDir,
+    folder: TempDir,
     _stop: watch::Sender<bool>,
 }
 
@@ -105,7 +106,7 @@ impl Stand {
         let gateway = Gateway::new(&config, caller.clone(), Arc::new(EndingQueue::new()));
         let state = AdminState::new(&config, caller.clone(), gateway, readiness.clone());
         tokio::spawn(serve(listener, state, stopped));
-        Self { address, caller, readiness, redis, _folder: folder, _stop: stop }
+        Self { address, caller, readiness, redis, folder, _stop: stop }
     }
 
     /// As [`Stand::start`], with a node in the directory and everything ready.
@@ -147,6 +148,16 @@ impl Stand {
 
     pub async fn delete(&self, path: &str) -> Answer {
         self.send("DELETE", path, &[], "").await
+    }
+
+    /// Writes a text into the store, past all scripts.
+    pub fn write(&self, key: &str, value: &str) {
+        let socket = self.folder.path().join("redis.sock");
+        let mut stream = std::os::unix::net::UnixStream::connect(socket).expect("redis-server is there");
+        stream.write_all(format!("SET {key} {value}\r\n").as_bytes()).expect("it reads");
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer).expect("it answers");
+        assert_eq!(&answer, b"+OK\r\n");
     }
 
     pub async fn put(&self, path: &str, body: &Value) -> Answer {

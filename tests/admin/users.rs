@@ -90,6 +90,20 @@ async fn a_name_is_one_users_until_it_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_never_became_a_name_is_taken_over_once_it_has_aged() {
+    let stand = Stand::with_node(&[]).await;
+    put(&stand, 1009, json!({ "name": "eve" })).await;
+    stand.write("os:{0}:name:ada", "1009|1700000000000");
+    put(&stand, 1001, json!({ "name": "ada" })).await;
+    assert_eq!(found(&stand, "ada").await["uid"], 1001);
+    let name = Uid::parse("bob").expect("a name");
+    let claim = Arguments::new().with(Argument::Who, "1009");
+    stand.caller.ask("claim_name", Some(&name), claim).await.expect("it answers");
+    let fresh = stand.put("/v1/users/1001", &json!({ "name": "bob" })).await.problem(409);
+    assert_eq!(fresh["uid"], "1009", "somebody may be about to write it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_profile_leaves_its_name_free() {
     let stand = Stand::with_node(&[]).await;
     let long = "x".repeat(200);
@@ -136,7 +150,12 @@ async fn friends_get_the_new_copy() {
     let private = put(&stand, 1001, json!({ "email": "a@b" })).await;
     assert_eq!(private["friends_refreshed"], 0, "nobody has a copy of that");
     let again = put(&stand, 1001, json!({ "nick": "B" })).await;
-    assert_eq!(again["friends_refreshed"], 1, "the request before may have been cut off");
+    assert_eq!(again["friends_refreshed"], 0, "all have it");
+    let uid = Uid::parse("1001").expect("digits");
+    let written = Arguments::new().with(Argument::Body, json!({ "nick": "C" }).to_string());
+    stand.caller.ask("put_profile", Some(&uid), written).await.expect("it answers");
+    let after_a_crash = put(&stand, 1001, json!({ "nick": "C" })).await;
+    assert_eq!(after_a_crash["friends_refreshed"], 1, "whoever wrote it got no further");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,7 +74,7 @@ fn an_approval_reaches_an_applicant_who_is_off_line_by_the_next_login(town: &Tow
     let (mut ann, mut bob) = (town.actor(1001), town.other(1002));
     assert_eq!(ann.ask(1009, 1010, &json!({ "uid": 1001, "touid": 1002, "applyname": "Ann" }))["error"], 0);
     ann.leave();
-    wait_until("she is off line", || town.here().admin.seats(1001).is_empty().then_some(()));
+    town.wait_away(1001);
     assert_eq!(bob.ask(1013, 1014, &json!({ "fromuid": 1002, "touid": 1001 }))["error"], 0);
     let mut ann = town.actor(1001);
     assert_eq!(ann.list("friend_list"), [1002]);

@@ -20,6 +20,7 @@ fn what_is_not_acknowledged_comes_again(town: &Town) {
     bob.stop_acknowledging();
     assert_eq!(ann.say(1002, &[text("two", 2)])["error"], 0);
     let frame = bob.until(1019);
+    bob.settle();
     for id in [frame["id"].clone(), frame["id"].clone(), json!(9_007_199_254_740_991_u64)] {
         assert_eq!(bob.ask(1102, 1103, &json!({ "id": id }))["error"], 0);
     }
@@ -33,7 +34,7 @@ fn what_is_not_acknowledged_comes_again(town: &Town) {
 fn an_inbox_longer_than_a_frame_follows_the_login(town: &Town) {
     let (mut ann, bob) = town.pair();
     bob.leave();
-    wait_until("he is off line", || town.there().admin.seats(1002).is_empty().then_some(()));
+    town.wait_away(1002);
     let content = |number: u64| format!("{number} {}", "x".repeat(1_000));
     for number in 0..60 {
         assert_eq!(ann.say(1002, &[text(&content(number), number)])["error"], 0);
@@ -80,7 +81,7 @@ fn a_full_inbox_refuses_or_drops_the_oldest_as_it_is_told_to() {
         let town = Town::with(Place::Embedded, |setup| setup.set("inbox.count_max", 3).set("inbox.full", full));
         let (mut ann, bob) = town.pair();
         bob.leave();
-        wait_until("he is off line", || town.there().admin.seats(1002).is_empty().then_some(()));
+        town.wait_away(1002);
         let replies: Vec<_> = (1..=5).map(|number| ann.say(1002, &[text(&number.to_string(), number)])).collect();
         match full {
             "refuse" => {
@@ -103,7 +104,7 @@ fn a_message_past_its_time_is_gone() {
     let town = Town::with(Place::Embedded, |setup| setup.set("inbox.ttl_ms", 300));
     let (mut ann, bob) = town.pair();
     bob.leave();
-    wait_until("he is off line", || town.there().admin.seats(1002).is_empty().then_some(()));
+    town.wait_away(1002);
     assert_eq!(ann.say(1002, &[text("old", 1)])["error"], 0);
     wait_until("it is too old", || {
         let bob = town.other(1002);
@@ -117,7 +118,7 @@ fn g10_what_was_accepted_survives_a_kill_of_the_server() {
     let mut town = Town::new(Place::Embedded);
     let (mut ann, bob) = town.pair();
     bob.leave();
-    wait_until("he is off line", || town.there().admin.seats(1002).is_empty().then_some(()));
+    town.wait_away(1002);
     for number in 1..=50 {
         assert_eq!(ann.say(1002, &[text(&number.to_string(), number)])["error"], 0);
     }

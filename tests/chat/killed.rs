@@ -140,7 +140,7 @@ fn judge(accepted: &BTreeSet<u64>, lives: &[Life]) {
     let all: BTreeSet<u64> = lives.iter().flat_map(|life| life.shown.iter().copied()).collect();
     let lost: Vec<_> = accepted.difference(&all).collect();
     assert!(lost.is_empty(), "accepted and never shown: {lost:?}");
-    let mut settled = BTreeSet::new();
+    let mut settled: BTreeSet<u64> = BTreeSet::new();
     for life in lives {
         assert!(life.shown.is_sorted_by(|one, next| one < next), "in order, each once: {:?}", life.shown);
         let again: Vec<_> = life.shown.iter().filter(|number| settled.contains(*number)).collect();
@@ -164,9 +164,11 @@ fn g10_texts_survive_nodes_that_are_killed() {
     }
     let door = |node: &crate::support::Server| Some((node.address(), node.admin_address()));
     let doors = Doors(Mutex::new(town.nodes.iter().map(door).collect()));
-    let (no_more_texts, no_more_receivers, accepted) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
+    let (no_more_texts, no_more_receivers, accepted) =
+        (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
     let stories: Vec<(u64, BTreeSet<u64>, Vec<Life>)> = thread::scope(|scope| {
-        let (doors, no_more_texts, no_more_receivers, accepted) = (&doors, &no_more_texts, &no_more_receivers, &accepted);
+        let (doors, no_more_texts, no_more_receivers, accepted) =
+            (&doors, &no_more_texts, &no_more_receivers, &accepted);
         let pairs: Vec<_> = (1..=PAIRS)
             .map(|uid| {
                 let sending = scope.spawn(move || send(doors, uid, no_more_texts, accepted));
@@ -186,7 +188,8 @@ fn g10_texts_survive_nodes_that_are_killed() {
             doors.0.lock().expect("nobody panics with it")[victim] = door(&town.nodes[victim]);
         }
         no_more_texts.store(true, Ordering::Release);
-        let sent: Vec<_> = pairs.into_iter().map(|(uid, sending, receiving)| (uid, sending.join(), receiving)).collect();
+        let sent: Vec<_> =
+            pairs.into_iter().map(|(uid, sending, receiving)| (uid, sending.join(), receiving)).collect();
         no_more_receivers.store(true, Ordering::Release);
         sent.into_iter()
             .map(|(uid, sent, receiving)| (uid, sent.expect("no panic"), receiving.join().expect("no panic")))

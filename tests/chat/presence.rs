@@ -29,6 +29,7 @@ fn notice(talker: &mut Talker, of: u64) -> Value {
 fn friends_learn_of_each_other_who_comes_and_who_goes(town: &Town) {
     town.profile(1002, "Bob");
     let (mut ann, bob) = town.pair();
+    town.wait_told();
     bob.leave();
     let gone = notice(&mut ann, 1002);
     assert_eq!((&gone["error"], &gone["type"], &gone["status"]), (&json!(0), &json!(WENT), &json!(0)), "{gone}");
@@ -41,6 +42,7 @@ fn friends_learn_of_each_other_who_comes_and_who_goes(town: &Town) {
 
 fn a_short_absence_is_not_told(town: &Town) {
     let (mut ann, mut bob) = town.pair();
+    town.wait_told();
     let token = bob.token.clone();
     for _ in 0..3 {
         bob.settle();
@@ -78,6 +80,7 @@ fn many_friends_who_are_there_are_one_frame_where_the_client_says_so() {
     for friend in &mut friends {
         town.befriend(friend, &mut ann);
     }
+    town.wait_told();
     ann.leave();
     let mut ann = Talker::new(town.here(), 1001, &["ack", "batch"]);
     let frame = wait_until("the frame with all of them", || {
@@ -96,6 +99,7 @@ fn the_users_of_a_node_that_died_go_off_line_at_their_friends() {
     for friend in &mut friends {
         town.befriend(friend, &mut ann);
     }
+    town.wait_told();
     town.nodes[1].kill();
     let mut gone: Vec<u64> = Vec::new();
     while gone.len() < friends.len() {

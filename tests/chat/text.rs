@@ -67,7 +67,7 @@ fn a_text_that_is_sent_again_is_accepted_once(town: &Town) {
 fn g10_texts_for_somebody_off_line_come_at_the_next_login_in_order_and_once(town: &Town) {
     let (mut ann, bob) = town.pair();
     bob.leave();
-    wait_until("he is off line", || town.there().admin.seats(1002).is_empty().then_some(()));
+    town.wait_away(1002);
     for number in 1..=20 {
         assert_eq!(ann.say(1002, &[text(&number.to_string(), number)])["results"][0]["result"], "accepted");
     }
@@ -89,7 +89,7 @@ fn g10_texts_for_somebody_off_line_come_at_the_next_login_in_order_and_once(town
 fn an_old_client_gets_what_it_missed_once(town: &Town) {
     let (mut ann, bob) = town.pair();
     bob.leave();
-    wait_until("he is off line", || town.there().admin.seats(1002).is_empty().then_some(()));
+    town.wait_away(1002);
     assert_eq!(ann.say(1002, &[text("missed", 1)])["error"], 0);
     let mut bob = Talker::old(town.there(), 1002);
     assert_eq!(bob.unread(), ["missed"]);

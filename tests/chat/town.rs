@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{RedisServer, Resp, Server, Setup, StoreKind};
+use crate::support::{RedisServer, Resp, Server, Setup, StoreKind, wait_until};
 use crate::talker::Talker;
 
 /// Milliseconds of absence that friends are not told of, in these tests.
@@ -32,7 +32,9 @@ impl Town {
 
     /// With settings of its own.
     pub fn with(place: Place, change: impl Fn(Setup) -> Setup) -> Self {
-        let change = |setup: Setup| change(setup.set("presence.grace_ms", GRACE_MS));
+        // As often as a test likes.
+        let route = r#"{ script = "text", reply = 1018, sender = "fromuid", per_second = 0 }"#;
+        let change = |setup: Setup| change(setup.set("presence.grace_ms", GRACE_MS).set("routes.1017", route));
         if place == Place::Embedded {
             return Self { nodes: vec![change(Setup::new(StoreKind::Embedded)).start()], redis: None };
         }
@@ -90,7 +92,17 @@ impl Town {
         one.until(1015);
     }
 
-    /// Two users with profiles who are friends, on line on their nodes.
+    /// Waits until nobody has anything to be told of anybody.
+    pub fn wait_told(&self) {
+        wait_until("all are told", || (self.look().run(&["ZCARD", "os:{0}:presence"]) == json!(0)).then_some(()));
+    }
+
+    /// Waits until a user is off line.
+    pub fn wait_away(&self, uid: u64) {
+        wait_until("the user is off line", || self.here().admin.seats(uid).is_empty().then_some(()));
+    }
+
+    /// Two users who are friends, on line on their nodes.
     pub fn pair(&self) -> (Talker, Talker) {
         let (mut ann, mut bob) = (self.actor(1001), self.other(1002));
         self.befriend(&mut ann, &mut bob);

@@ -4,13 +4,14 @@ mod client;
 mod operator;
 mod process;
 mod start;
+mod users;
 
 use process::{oneseat, run};
 use std::io::Read;
 use std::process::Stdio;
 
-const SUBCOMMANDS: [&str; 11] =
-    ["serve", "store", "migrate", "test", "ticket", "client", "who", "kick", "nodes", "config", "version"];
+const SUBCOMMANDS: [&str; 12] =
+    ["serve", "store", "migrate", "test", "ticket", "client", "who", "kick", "users", "nodes", "config", "version"];
 
 #[test]
 fn help_shows_an_example_and_the_exit_codes() {
@@ -54,6 +55,13 @@ fn wrong_arguments_end_with_2() {
         &["client", "--uid", "1001", "--address", "nowhere"],
         &["who", "1", "--admin", "https://127.0.0.1:1"],
         &["who", "1", "--takeover"],
+        &["users"],
+        &["users", "show", "a|b"],
+        &["users", "set", "1", "name"],
+        &["users", "set", "1", "uid=2"],
+        &["users", "set", "1"],
+        &["users", "message", "1"],
+        &["users", "import"],
         &["--takeover", "who", "1"],
     ] {
         run(arguments, &[]).ends_with(2);

@@ -17,6 +17,10 @@ fn without_a_server_every_command_says_what_to_start() {
         &["nodes"],
         &["client", "--uid", "1"],
         &["nodes", "--json"],
+        &["users", "show", "1"],
+        &["users", "set", "1", "name=ada"],
+        &["users", "erase", "1"],
+        &["users", "message", "1", "hello"],
     ] {
         run(arguments, &settings).ends_with(8).says(&[&admin, "start one with `oneseat`"]);
     }

@@ -66,7 +66,10 @@ fn every_defect_and_every_guarantee_has_a_row() {
     let keys = (1..=DEFECTS).map(|number| number.to_string()).chain((1..=12).map(|number| format!("G{number}")));
     for key in keys {
         let row = rows.get(&key).unwrap_or_else(|| panic!("tests/defects.md has no row {key}"));
-        assert!(row.contains("Cannot occur:") || !named_in(row).is_empty(), "row {key} names neither a test nor a reason: {row}");
+        assert!(
+            row.contains("Cannot occur:") || !named_in(row).is_empty(),
+            "row {key} names neither a test nor a reason: {row}"
+        );
     }
 }
 

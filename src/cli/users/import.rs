@@ -99,10 +99,12 @@ impl Import<'_> {
         if line.trim_ascii().is_empty() {
             return Ok(());
         }
-        let user = match serde_json::from_slice::<Value>(line) {
-            Ok(user) if user.is_object() => user,
-            Ok(_) => return Ok(self.refuse(self.lines, "no object".to_owned())),
-            Err(error) => return Ok(self.refuse(self.lines, format!("not JSON: {error}"))),
+        let user = match read_user(line) {
+            Ok(user) => user,
+            Err(reason) => {
+                self.refuse(self.lines, reason);
+                return Ok(());
+            }
         };
         if !self.batch.has_room(line.len(), &user) {
             self.send()?;
@@ -168,6 +170,15 @@ impl Batch {
         self.known.extend(marks(&user));
         self.bytes += bytes;
         self.users.push((line, user));
+    }
+}
+
+/// The rest is for the server to judge.
+fn read_user(line: &[u8]) -> Result<Value, String> {
+    match serde_json::from_slice::<Value>(line) {
+        Ok(user) if user.is_object() => Ok(user),
+        Ok(_) => Err("no object".to_owned()),
+        Err(error) => Err(format!("not JSON: {error}")),
     }
 }
 

@@ -16,7 +16,7 @@ local function match_ends_in(ms)
   redis.call('HSET', key('user', UID), 'match_until', clock.now() + ms)
 end
 
-describe('while a match is on', { since = 2 }, function()
+describe('while a match is on', { since = 3 }, function()
   before_each(function()
     ticket('first')
     login(1, 'first')

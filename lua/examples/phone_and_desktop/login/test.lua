@@ -17,7 +17,7 @@ local function held()
   return classes
 end
 
-describe('one phone and one desktop', { since = 2 }, function()
+describe('one phone and one desktop', { since = 3 }, function()
   it('are held side by side', function()
     assert.effects('bind reply', login(1, 'phone'))
     assert.effects('bind reply', login(2, 'desktop'))
@@ -44,7 +44,7 @@ describe('one phone and one desktop', { since = 2 }, function()
 end)
 
 -- The test of v1 under this name has a tablet in it. What a new version does otherwise on purpose is restated like this.
-describe('a session', { since = 2 }, function()
+describe('a session', { since = 3 }, function()
   it('has one seat: a ticket of another class needs a connection of its own (G4)', function()
     run('ticket', { uid = UID, class = 'phone', token_digest = 'aa' })
     run('ticket', { uid = UID, class = 'desktop', token_digest = 'bb' })

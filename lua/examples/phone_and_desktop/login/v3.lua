@@ -1,4 +1,4 @@
--- login v2: as v1, but a user has one phone and one desktop, and no other devices.
+-- login v3: as v2, but a user has one phone and one desktop, and no other devices.
 --
 -- The next ticket takes the seat and voids the one that held it; the held ticket resumes. The same sid again changes
 -- nothing, answers the same and repeats the kick, so a lost reply is harmless. A sid that ended is never seated again.
@@ -10,6 +10,8 @@
 -- @key roster zset all sessions of the shard, ordered by node
 -- @key trail list the last events of the user's seats
 -- @key user hash profile of the user, for the answer
+-- @key presence zset users of the shard of whom something has yet to be told
+-- @key events stream what happened to the seats of the shard
 -- @arg node text node that holds the connection
 -- @arg incarnation int incarnation of that node
 -- @arg sid text the newcomer's session
@@ -24,12 +26,13 @@
 -- @arg trail_max int events kept
 -- @arg welcome text script that answers instead, or empty
 -- @arg version text this script's name and version
+-- @arg features text what the client understands
+-- @arg events_max int events of the shard that are kept
 -- @effect bind the seat and its rank
 -- @effect reply 1006, or its refusal
 -- @effect kick the displaced session
 -- @effect call the welcome script
 -- @effect close a sid that ended has nothing left to do here
--- @change v2 refuses device classes other than phone and desktop; tickets that name none stay allowed.
 -- @include now_ms
 -- @include read_hash
 -- @include find_ticket
@@ -39,10 +42,15 @@
 -- @include seat_before
 -- @include public_profile
 -- @include login_reply
+-- @include note_seated
+-- @change v2 notes what the client understands, whom friends have to be told of, and events for the backends.
+-- @change v3 refuses device classes other than phone and desktop; tickets that name none stay allowed.
 local seat_key, ticket_key, roster_key, trail_key, user_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local presence_key, events_key = KEYS[6], KEYS[7]
 local node, incarnation, sid, uid, token_digest = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local address, not_after, policy, channel_prefix = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local interval_ms, limit_ms, trail_max, welcome, version = ARGV[10], ARGV[11], ARGV[12], ARGV[13], ARGV[14]
+local features, events_max = ARGV[15], ARGV[16]
 
 local function refusal(fields)
   return { 'reply', 1006, cjson.encode(fields) }
@@ -81,12 +89,18 @@ end
 
 local profile = welcome == '' and public_profile(user_key) or ''
 
--- 2. Take the seat, or find that this session has it already.
-local keys = { seat = seat_key, ticket = ticket_key, roster = roster_key, trail = trail_key }
-local seated = (holder == sid and seat_before or take_seat)(keys, seat, ticket, {
+-- 2. Take the seat, or find that this session has it already; the latter is no news.
+local keys = {
+  seat = seat_key, ticket = ticket_key, roster = roster_key, trail = trail_key, presence = presence_key, events = events_key,
+}
+local new = {
   uid = uid, class = class, slot = slot, digest = token_digest, sid = sid, node = node, incarnation = incarnation,
   address = address, now = now, version = version, trail_max = trail_max, channel_prefix = channel_prefix,
-})
+  features = features, events_max = events_max,
+}
+local seated = (holder == sid and seat_before or take_seat)(keys, seat, ticket, new)
+local event = holder ~= sid and (seated.resumed and 'resumed' or 'taken') or nil
+note_seated(keys, seat, new, event, event == 'taken' and holder or nil)
 
 -- 3. Answer.
 local effects = { 1, { 'bind', uid, class, seated.number, seated.epoch } }
