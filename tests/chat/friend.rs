@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::wait_until;
+use crate::support::{clock_ms, wait_until};
 use crate::town::{Town, everywhere};
 
 everywhere!(
@@ -109,6 +109,9 @@ fn what_cannot_be_applied_for_has_a_defined_error(town: &Town) {
     assert_eq!(ann.ask(1009, 1010, &apply(7777))["error"], 1011);
     assert_eq!(ann.ask(1009, 1010, &json!({ "uid": 1001, "touid": "x", "applyname": "Ann" }))["error"], 1001);
     assert_eq!(ann.ask(1009, 1010, &apply(1002))["error"], 0);
+    // In the same millisecond it would be the same application, sent again.
+    let now = clock_ms();
+    wait_until("the clock ticks", || (clock_ms() > now + 1).then_some(()));
     assert_eq!(refusal(ann.ask(1009, 1010, &apply(1002))), expected(1102, "repeated"));
     bob.until(1011);
     let crossing = bob.ask(1009, 1010, &json!({ "uid": 1002, "touid": 1001, "applyname": "Bob" }));
