@@ -118,9 +118,7 @@ async fn serve(store: &Store) -> (Arc<Gateway>, SocketAddr) {
     let config = Loaded::read(None, []).expect("the defaults are sound").config;
     let url = format!("redis+unix://{}", store.folder.path().join("redis.sock").display());
     let client = Endpoint::new(url, Duration::from_secs(60)).connect().await.expect("the store answers");
-    let settings = [(Argument::Policy, "takeover"), (Argument::IntervalMs, "10000"), (Argument::LimitMs, "60000")];
-    let settings = settings.map(|(argument, value)| (argument, value.to_owned())).to_vec();
-    let standing = Standing::new(config.node.name.clone(), settings);
+    let standing = Standing::of(&config);
     standing.set_incarnation(1);
     standing.set_lease(1_700_000_000_000, 9_000_000_000_000, 0);
     let catalogue = Catalogue::embedded().expect("the built-in scripts are sound");

@@ -9,7 +9,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,8 +40,9 @@ fn main() {
 
 /// Two nodes on one Redis, with users who are friends in pairs: 1 and 1001, 2 and 1002, ...
 struct Bench {
-    redis: Process,
+    /// Ended first, nodes before their store.
     nodes: Vec<Node>,
+    _redis: Process,
     folder: TempDir,
 }
 
@@ -88,7 +88,7 @@ impl Bench {
             thread::yield_now();
         }
         let nodes = ["b1", "b2"].map(|name| Node::start(name, &socket, folder.path().join(name)));
-        let bench = Self { redis, nodes: nodes.into(), folder };
+        let bench = Self { _redis: redis, nodes: nodes.into(), folder };
         for user in 1..=PAIRS {
             bench.befriend(user, user + 1000);
         }
@@ -134,19 +134,16 @@ impl Bench {
         let mut pairs: Vec<(Client, Client)> =
             (1..=PAIRS).map(|user| (senders.log_in(user), receivers.log_in(user + 1000))).collect();
         let before = [self.calls("evalsha"), self.script_calls("receipt"), self.calls("publish")];
-        let (started, stop) = (Instant::now(), AtomicBool::new(false));
+        let started = Instant::now();
         let latencies: Vec<Vec<u64>> = thread::scope(|scope| {
-            let stop = &stop;
             let tasks: Vec<_> = pairs
                 .iter_mut()
                 .map(|(sender, receiver)| {
-                    let sending = scope.spawn(move || sender.send_until(stop, started));
-                    let receiving = scope.spawn(move || receiver.receive_until(stop, started));
+                    let sending = scope.spawn(move || sender.send_for(time, started));
+                    let receiving = scope.spawn(move || receiver.receive_for(time, started));
                     (sending, receiving)
                 })
                 .collect();
-            thread::sleep(time);
-            stop.store(true, Ordering::Release);
             tasks
                 .into_iter()
                 .map(|(sending, receiving)| {
@@ -155,13 +152,12 @@ impl Bench {
                 })
                 .collect()
         });
-        let elapsed = started.elapsed().as_secs_f64();
         let after = [self.calls("evalsha"), self.script_calls("receipt"), self.calls("publish")];
         let mut latencies: Vec<u64> = latencies.into_iter().flatten().collect();
         latencies.sort_unstable();
         let texts = latencies.len() as f64;
         let [scripts, receipts, published] = [0, 1, 2].map(|index| (after[index] - before[index]) / texts);
-        Run { rate: texts / elapsed, latencies, scripts, receipts, published }
+        Run { rate: texts / time.as_secs_f64(), latencies, scripts, receipts, published }
     }
 
     /// What the keys of one user take in Redis, by what the user has.
@@ -195,7 +191,6 @@ impl Bench {
             usage("os:{0}:ticket:5001"),
             usage("os:{0}:trail:5001")
         );
-        let _ = &self.redis;
     }
 }
 
@@ -213,10 +208,16 @@ impl Node {
         let route = r#"{ script = "text", reply = 1018, sender = "fromuid", per_second = 0 }"#;
         command.env("ONESEAT_ROUTES__1017", route).stdin(Stdio::null()).stdout(Stdio::null());
         let node = Self { clients, admin, _process: Process(command.spawn().expect("the binary was built")) };
-        while !node.is_ready() {
+        node.wait_ready();
+        node
+    }
+
+    fn wait_ready(&self) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.is_ready() {
+            assert!(Instant::now() < deadline, "the node is not ready");
             thread::sleep(Duration::from_millis(20));
         }
-        node
     }
 
     fn is_ready(&self) -> bool {
@@ -283,9 +284,9 @@ impl Client {
     }
 
     /// Sends texts one after the other; each says when it was sent.
-    fn send_until(&mut self, stop: &AtomicBool, started: Instant) {
+    fn send_for(&mut self, time: Duration, started: Instant) {
         let mut number = 0;
-        while !stop.load(Ordering::Acquire) {
+        while started.elapsed() < time {
             let content = format!("{} {CONTENT}", started.elapsed().as_micros());
             let texts = [
                 json!({ "content": content, "msgid": format!("{}-{}-{number}", self.uid, started.elapsed().as_nanos()) }),
@@ -303,11 +304,11 @@ impl Client {
     }
 
     /// Reads and acknowledges; how long each text took.
-    fn receive_until(&mut self, stop: &AtomicBool, started: Instant) -> Vec<u64> {
+    fn receive_for(&mut self, time: Duration, started: Instant) -> Vec<u64> {
         let mut latencies = Vec::new();
         loop {
             let Some((id, body)) = self.next() else {
-                if stop.load(Ordering::Acquire) {
+                if started.elapsed() > time {
                     return latencies;
                 }
                 continue;

@@ -472,10 +472,11 @@ describe('the events of a verify', { since = 3 }, function()
     local newer = login(2, 'bb', { node = 'n2' }).bind
     redis.call('FLUSHDB')
     verify(1, 'aa', bind, { events_max = 100 })
+    local first = ' verify@' .. given_version()
     verify(2, 'bb', newer, { node = 'n2', events_max = 100 })
-    local by = ' verify@' .. given_version()
+    local second = ' verify@' .. given_version()
     assert.same({
-      'verified ' .. sid(1) .. ' n1' .. by, 'displaced ' .. sid(1) .. ' n1' .. by, 'verified ' .. sid(2) .. ' n2' .. by,
+      'verified ' .. sid(1) .. ' n1' .. first, 'displaced ' .. sid(1) .. ' n1' .. second, 'verified ' .. sid(2) .. ' n2' .. second,
     }, told())
   end)
 end)

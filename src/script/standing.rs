@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::config::Config;
 use crate::id::Name;
 use crate::script::argument::{Argument, Arguments};
 
@@ -49,6 +50,11 @@ impl Standing {
             lease_until_redis_ms: AtomicU64::new(0),
             lease_until_local_ms: AtomicU64::new(0),
         }
+    }
+
+    /// The node of a configuration, with all settings that scripts are told.
+    pub fn of(config: &Config) -> Self {
+        Self::new(config.node.name.clone(), settings(config))
     }
 
     /// Name of this node.
@@ -130,6 +136,31 @@ impl Standing {
             }
         }
     }
+}
+
+/// The settings that scripts are told.
+fn settings(config: &Config) -> Vec<(Argument, String)> {
+    vec![
+        (Argument::Policy, config.seat.policy.to_string()),
+        (Argument::IntervalMs, config.heartbeat.interval_ms.to_string()),
+        (Argument::LimitMs, config.heartbeat.limit_ms.to_string()),
+        (Argument::TtlMs, config.ticket.ttl_ms.to_string()),
+        (Argument::TrailMax, config.seat.trail_max.to_string()),
+        (Argument::Welcome, config.login.welcome.clone()),
+        (Argument::BodyMax, config.gateway.frame_bytes_max.to_string()),
+        (Argument::FriendsMax, config.friends.max.to_string()),
+        (Argument::AppliesMax, config.friends.applies_max.to_string()),
+        (Argument::AppliesPerDay, config.friends.applies_per_day.to_string()),
+        (Argument::Senders, config.text.senders.as_str().to_owned()),
+        (Argument::TextMax, config.text.bytes_max.to_string()),
+        (Argument::DedupMs, config.text.dedup_ms.to_string()),
+        (Argument::InboxMax, config.inbox.count_max.to_string()),
+        (Argument::InboxBytesMax, config.inbox.bytes_max.to_string()),
+        (Argument::InboxTtlMs, config.inbox.ttl_ms.to_string()),
+        (Argument::InboxFull, config.inbox.full.as_str().to_owned()),
+        (Argument::GraceMs, config.presence.grace_ms.to_string()),
+        (Argument::EventsMax, config.events.max.to_string()),
+    ]
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use crate::readiness::{Condition, Readiness};
 use crate::reason::Reason;
 use crate::script::catalogue::Catalogue;
 use crate::script::transfer::FILLING;
-use crate::script::{Argument, CallError, Caller, Standing};
+use crate::script::{CallError, Caller, Standing};
 use crate::serve::folder::DataFolder;
 use crate::serve::store::Store;
 use crate::serve::workshop::Workshop;
@@ -165,7 +165,7 @@ async fn connect(
         None => Catalogue::embedded()
             .map_err(|error| Fatal::new(Exit::Bug, "the built-in scripts are broken").because(error))?,
     };
-    let standing = Arc::new(Standing::new(config.node.name.clone(), settings(config)));
+    let standing = Arc::new(Standing::of(config));
     let client = store.endpoint.connect().await.map_err(|error| store.unusable(error))?;
     readiness.set(Condition::Redis, true);
     let rescue = store.endpoint.connect().await.map_err(|error| store.unusable(error))?;
@@ -198,31 +198,6 @@ async fn follow(config: &Config, caller: &Caller, readiness: &Readiness) -> Resu
     }
     readiness.set(Condition::Scripts, true);
     Ok(())
-}
-
-/// What every script call of this node carries.
-fn settings(config: &Config) -> Vec<(Argument, String)> {
-    vec![
-        (Argument::Policy, config.seat.policy.to_string()),
-        (Argument::IntervalMs, config.heartbeat.interval_ms.to_string()),
-        (Argument::LimitMs, config.heartbeat.limit_ms.to_string()),
-        (Argument::TtlMs, config.ticket.ttl_ms.to_string()),
-        (Argument::TrailMax, config.seat.trail_max.to_string()),
-        (Argument::Welcome, config.login.welcome.clone()),
-        (Argument::BodyMax, config.gateway.frame_bytes_max.to_string()),
-        (Argument::FriendsMax, config.friends.max.to_string()),
-        (Argument::AppliesMax, config.friends.applies_max.to_string()),
-        (Argument::AppliesPerDay, config.friends.applies_per_day.to_string()),
-        (Argument::Senders, config.text.senders.as_str().to_owned()),
-        (Argument::TextMax, config.text.bytes_max.to_string()),
-        (Argument::DedupMs, config.text.dedup_ms.to_string()),
-        (Argument::InboxMax, config.inbox.count_max.to_string()),
-        (Argument::InboxBytesMax, config.inbox.bytes_max.to_string()),
-        (Argument::InboxTtlMs, config.inbox.ttl_ms.to_string()),
-        (Argument::InboxFull, config.inbox.full.as_str().to_owned()),
-        (Argument::GraceMs, config.presence.grace_ms.to_string()),
-        (Argument::EventsMax, config.events.max.to_string()),
-    ]
 }
 
 fn rhythm(config: &Config) -> Rhythm {

@@ -125,10 +125,12 @@ fn crossing_applications_make_one_friendship(town: &Town) {
     let (mut ann, mut bob) = (town.actor(1001), town.other(1002));
     ann.send(1009, &json!({ "uid": 1001, "touid": 1002, "applyname": "Ann" }));
     bob.send(1009, &json!({ "uid": 1002, "touid": 1001, "applyname": "Bob" }));
-    (ann.until(1010), bob.until(1010));
+    ann.until(1010);
+    bob.until(1010);
     ann.send(1013, &json!({ "fromuid": 1001, "touid": 1002 }));
     bob.send(1013, &json!({ "fromuid": 1002, "touid": 1001 }));
-    (ann.until(1014), bob.until(1014));
+    ann.until(1014);
+    bob.until(1014);
     ann.leave();
     bob.leave();
     wait_until("the halves are settled", || {

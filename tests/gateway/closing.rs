@@ -51,7 +51,7 @@ async fn frames_of_others_reach_a_session_and_stop_at_a_stranger() {
     let mut visitor = node.connect().await;
     visitor.expect_alive().await;
     let sid = node.gateway.sessions()[0].sid;
-    let deliver = |sid| Effect::Deliver { sid, id: 1019, body: r#"{"error":0}"#.into() };
+    let deliver = |sid| Effect::Deliver { sid, id: 1019, body: r#"{"error":0}"#.into(), step: None };
     node.gateway.apply(vec![deliver(oneseat::id::Sid::new()), deliver(sid)]);
     assert_eq!(client.expect(1019).await, json!({"error": 0}));
     visitor.expect_alive().await;
@@ -68,7 +68,7 @@ async fn defect_40_a_client_that_does_not_read_is_closed_and_no_frame_is_cut() {
     let body = json!({"error": 0, "text": "x".repeat(10_000)}).to_string();
     let mut sent = 0;
     while node.gateway.is_here(sid) {
-        node.gateway.apply(vec![Effect::Deliver { sid, id: 1019, body: body.clone().into() }]);
+        node.gateway.apply(vec![Effect::Deliver { sid, id: 1019, body: body.clone().into(), step: None }]);
         sent += 1;
         assert!(sent < 5_000, "50 MB are not taken by a client that does not read");
         tokio::task::yield_now().await;

@@ -81,7 +81,9 @@ async fn defect_14_nothing_is_served_in_anothers_name() {
         let expected = match id {
             1023 => json!({"error": 0}),
             1005 => json!({"error": 1010}),
-            _ => json!({"error": 1107, "reason": "not_served"}),
+            // Nobody of that uid, no application, no friend, no text.
+            1009 => json!({"error": 1011}),
+            _ => json!({"error": 1102}),
         };
         assert_eq!(client.expect(reply).await["error"], expected["error"], "{id}");
     }
@@ -138,7 +140,7 @@ async fn a_frame_may_come_byte_by_byte() {
 
 #[tokio::test]
 async fn thousands_of_frames_in_one_go_are_each_answered_in_order() {
-    let node = Node::start().await;
+    let node = Node::with(&[("ROUTES__1007", r#"{ script = "search", reply = 1008, per_second = 0 }"#)]).await;
     let mut client = node.session(7).await;
     let burst: Vec<u8> = (0..3_000).flat_map(|turn| frame(if turn % 3 == 0 { 1007 } else { 1023 }, b"{}")).collect();
     let (mut reader, mut writer) = client.stream.into_split();

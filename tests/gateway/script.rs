@@ -35,7 +35,7 @@ async fn node_with(lua: &str, settings: &[(&str, &str)]) -> Node {
 /// As before, behind another line of the script.
 async fn node_with_at(place: &str, lua: &str, settings: &[(&str, &str)]) -> Node {
     let folder = scripts();
-    let login = folder.path().join("login/v1.lua");
+    let login = folder.path().join("login/v2.lua");
     let text = std::fs::read_to_string(&login).expect("the login script");
     let odd = text.replacen(place, &format!("{place}if uid == '13' then {lua} end\n"), 1);
     assert_ne!(text, odd, "the script has the place");
@@ -182,7 +182,6 @@ async fn a_close_of_a_script_follows_its_answer() {
 async fn node_with_welcome(body: &str) -> Node {
     let folder = scripts();
     let welcome = folder.path().join("welcome");
-    std::fs::create_dir(&welcome).expect("the folder takes it");
     std::fs::write(welcome.join("v1.lua"), WELCOME.replace("BODY", body)).expect("the folder takes it");
     let catalogue = Catalogue::from_dir(folder.path()).expect("it is a script");
     Node::with_scripts(&[("LOGIN__WELCOME", "welcome")], catalogue).await

@@ -102,12 +102,13 @@ impl Node {
     }
 
     pub async fn with_scripts(settings: &[(&str, &str)], catalogue: Catalogue) -> Self {
+        let _ = tracing_subscriber::fmt().with_env_filter("debug,fred=warn").try_init();
         let config = config(settings);
         let store = Store::start();
         let endpoint = store.endpoint(Duration::from_millis(config.redis.timeout_ms));
         wait_for_socket(&store).await;
         let client = endpoint.connect().await.expect("the store answers");
-        let standing = Arc::new(Standing::new(config.node.name.clone(), arguments(&config)));
+        let standing = Arc::new(Standing::of(&config));
         let caller = Arc::new(Caller::new(client, catalogue, standing, 1, endpoint.timeout()));
         caller.load_all().await.expect("the store takes the scripts");
         register(&caller, &config).await;
@@ -193,17 +194,6 @@ fn config(settings: &[(&str, &str)]) -> Config {
     let short = [("KICK__GRACE_MS", "700"), ("NODE__LEASE_MS", "600000")];
     let variables = short.iter().chain(settings).map(|(key, value)| (format!("ONESEAT_{key}"), (*value).to_owned()));
     Loaded::read(None, variables).expect("sound settings").config
-}
-
-fn arguments(config: &Config) -> Vec<(Argument, String)> {
-    vec![
-        (Argument::Policy, config.seat.policy.to_string()),
-        (Argument::IntervalMs, config.heartbeat.interval_ms.to_string()),
-        (Argument::LimitMs, config.heartbeat.limit_ms.to_string()),
-        (Argument::TtlMs, config.ticket.ttl_ms.to_string()),
-        (Argument::TrailMax, config.seat.trail_max.to_string()),
-        (Argument::Welcome, config.login.welcome.clone()),
-    ]
 }
 
 async fn register(caller: &Arc<Caller>, config: &Config) {

@@ -149,7 +149,9 @@ fn unknown_ids_are_ignored(store: StoreKind) {
     let mut stranger = server.connect();
     let mut session = server.session(1001);
     // Ids of answers, of relatives of the old system, and of nobody.
-    for id in [1001, 1002, 1004, 1006, 1008, 1011, 1012, 1016, 1019, 1021, 1022, 1024, 1025, 1033, 1101, 1102, 9999] {
+    for id in
+        [1001, 1002, 1004, 1006, 1008, 1011, 1012, 1016, 1019, 1021, 1022, 1024, 1025, 1033, 1101, 1103, 1105, 9999]
+    {
         for client in [&mut stranger, &mut session.client] {
             client.send_bytes(&frame(id, br#"{"error":0,"uid":1002,"fromuid":1002,"reason":"displaced"}"#));
             client.beat(1001);

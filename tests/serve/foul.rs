@@ -19,17 +19,17 @@ on_both_stores!(
 /// The user with whom the bad versions behave badly; the tests of `login` know nobody of that name.
 const VICTIM: u64 = 666;
 
-/// A server on which `login@2` runs `code` for the victim, with somebody else already there.
+/// A server on which `login@3` runs `code` for the victim, with somebody else already there.
 fn with_foul(setup: Setup, code: &str) -> (Server, Session) {
     let server = setup.start();
     let bystander = server.session(1001);
-    server.change_login(2, &format!("if uid == '{VICTIM}' then\n{code}\nend"));
+    server.change_login(3, &format!("if uid == '{VICTIM}' then\n{code}\nend"));
     (server, bystander)
 }
 
-/// The line of `login@2` on which the code of a test begins.
+/// The line of `login@3` on which the code of a test begins.
 fn line_of_code() -> usize {
-    let text = crate::support::rules::login(2, "HERE");
+    let text = crate::support::rules::login(3, "HERE");
     text.lines().position(|line| line == "HERE").expect("the code is in the text") + 2
 }
 
@@ -57,12 +57,12 @@ fn an_endless_loop_is_ended_and_named(store: StoreKind) {
         server.look().run(&["CONFIG", "SET", "busy-reply-threshold", "300"]);
     }
     let mut bystander = server.session(1001);
-    server.change_login(2, &format!("if uid == '{VICTIM}' then\nwhile true do end\nend"));
+    server.change_login(3, &format!("if uid == '{VICTIM}' then\nwhile true do end\nend"));
     assert_eq!(log_in_victim(&server)["error"], 1100);
     // A loop of one line is where it was ended.
-    assert_survived(&server, &mut bystander, "login/v2.lua:");
+    assert_survived(&server, &mut bystander, "login/v3.lua:");
     if store == StoreKind::Embedded {
-        let place = format!("login/v2.lua:{}: Script ran for more than 300 ms without a write", line_of_code());
+        let place = format!("login/v3.lua:{}: Script ran for more than 300 ms without a write", line_of_code());
         assert!(server.log().contains(&place), "{place}: {}", server.log());
     } else {
         assert!(
@@ -78,7 +78,7 @@ fn an_error_after_a_write_costs_one_login(store: StoreKind) {
     let code = "redis.call('HSET', user_key, 'half', '1')\nerror('too late')";
     let (server, mut bystander) = with_foul(Setup::new(store), code);
     assert_eq!(log_in_victim(&server)["error"], 1100);
-    assert_survived(&server, &mut bystander, &format!("login/v2.lua:{}: too late", line_of_code() + 1));
+    assert_survived(&server, &mut bystander, &format!("login/v3.lua:{}: too late", line_of_code() + 1));
     server.wait_sessions(1);
 }
 
@@ -94,7 +94,7 @@ fn effects_of_a_wrong_shape_cost_one_login(store: StoreKind) {
     ] {
         let (server, mut bystander) = with_foul(Setup::new(store), code);
         assert_eq!(log_in_victim(&server)["error"], 1100, "{code}");
-        assert_survived(&server, &mut bystander, "script login@2: ");
+        assert_survived(&server, &mut bystander, "script login@3: ");
     }
 }
 
@@ -108,9 +108,9 @@ fn a_giant_reply_costs_one_login(store: StoreKind) {
 fn a_key_that_was_not_declared_is_found_before_it_is_pushed(store: StoreKind) {
     let server = Setup::new(store).start();
     let rules = Rules::new();
-    let path = rules.login(2, "redis.call('SET', 'os:{0}:seat:1', sid)");
+    let path = rules.login(3, "redis.call('SET', 'os:{0}:seat:1', sid)");
     let errors = server.scripts(&["push", &path]).refused(1);
-    assert!(errors.contains("login/v2.lua:") && errors.contains("os:{0}:seat:1"), "{errors}");
+    assert!(errors.contains("login/v3.lua:") && errors.contains("os:{0}:seat:1"), "{errors}");
     server.assert_serves(1001);
 }
 
@@ -121,9 +121,9 @@ fn what_is_forbidden_is_found_before_it_is_pushed(store: StoreKind) {
         ["redis.call('SUBSCRIBE', 'a')", "redis.call('FLUSHALL')", "leaked = uid", "os.execute('ls')", "math.random()"]
     {
         let rules = Rules::new();
-        let path = rules.login(2, &format!("if uid == '{VICTIM}' then\n{code}\nend"));
+        let path = rules.login(3, &format!("if uid == '{VICTIM}' then\n{code}\nend"));
         let errors = server.scripts(&["push", &path]).refused(1);
-        let place = format!("login/v2.lua:{} lint: ", line_of_code());
+        let place = format!("login/v3.lua:{} lint: ", line_of_code());
         assert!(errors.contains(&place), "{code}: {errors}");
     }
     server.assert_serves(1001);
@@ -132,7 +132,7 @@ fn what_is_forbidden_is_found_before_it_is_pushed(store: StoreKind) {
 fn a_command_that_fails_costs_one_login(store: StoreKind) {
     let (server, mut bystander) = with_foul(Setup::new(store), "redis.call('INCR', roster_key)");
     assert_eq!(log_in_victim(&server)["error"], 1100);
-    assert_survived(&server, &mut bystander, &format!("login/v2.lua:{}", line_of_code()));
+    assert_survived(&server, &mut bystander, &format!("login/v3.lua:{}", line_of_code()));
 }
 
 /// Redis sets no limit to what its Lua holds; the embedded store does.

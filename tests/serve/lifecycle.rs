@@ -20,45 +20,45 @@ on_both_stores!(
 fn g9_a_version_is_pushed_activated_and_rolled_back_while_clients_stay(store: StoreKind) {
     let server = Setup::new(store).start();
     let mut before = server.session(1001);
-    assert_eq!(server.decided_by(1001), "login@1");
+    assert_eq!(server.decided_by(1001), "login@2");
 
-    let pushed = server.scripts(&["push", &Rules::new().login(2, "-- as before")]).done();
-    assert!(pushed.contains("login@2 is kept for the fleet; it is not active"), "{pushed}");
+    let pushed = server.scripts(&["push", &Rules::new().login(3, "-- as before")]).done();
+    assert!(pushed.contains("login@3 is kept for the fleet; it is not active"), "{pushed}");
     server.session(1002).beat();
     assert_eq!(server.scripts_json(&["status"])["nodes"][0]["follows"], true);
 
-    let activated = server.scripts_json(&["activate", "login", "2"]);
+    let activated = server.scripts_json(&["activate", "login", "3"]);
     assert_eq!(
         activated["nodes"],
         json!([{ "name": "t1", "follows": true, "revision": activated["revision"], "trouble": "" }])
     );
     let during = server.session(1003);
-    assert_eq!(server.decided_by(1003), "login@2");
+    assert_eq!(server.decided_by(1003), "login@3");
 
     let told = server.scripts(&["rollback", "login"]).done();
-    assert_eq!(told, "login@1 is active again, instead of login@2\nt1: follows\n");
+    assert_eq!(told, "login@2 is active again, instead of login@3\nt1: follows\n");
     let _after = server.session(1004);
-    assert_eq!(server.decided_by(1004), "login@1");
+    assert_eq!(server.decided_by(1004), "login@2");
     before.beat();
     drop(during);
     let nothing = server.scripts(&["rollback", "login"]).refused(1);
-    assert!(nothing.contains("nothing was active before login@1"), "{nothing}");
+    assert!(nothing.contains("nothing was active before login@2"), "{nothing}");
 }
 
 fn g9_a_version_never_changes(store: StoreKind) {
     let server = Setup::new(store).start();
     let rules = Rules::new();
-    server.scripts(&["push", &rules.login(2, "-- one text"), "--who", "ann"]).done();
-    let again = server.scripts(&["push", &rules.login(2, "-- one text"), "--who", "bob"]).done();
+    server.scripts(&["push", &rules.login(3, "-- one text"), "--who", "ann"]).done();
+    let again = server.scripts(&["push", &rules.login(3, "-- one text"), "--who", "bob"]).done();
     assert!(again.contains("already"), "{again}");
-    let other = server.scripts(&["push", &rules.login(2, "-- another text")]).refused(1);
-    assert!(other.contains("login@2 is taken by another text, of ann"), "{other}");
-    let builtin = server.scripts(&["push", &rules.login(1, "-- another text")]).refused(1);
-    assert!(builtin.contains("login@1 is taken by another text, of oneseat"), "{builtin}");
+    let other = server.scripts(&["push", &rules.login(3, "-- another text")]).refused(1);
+    assert!(other.contains("login@3 is taken by another text, of ann"), "{other}");
+    let builtin = server.scripts(&["push", &rules.login(2, "-- another text")]).refused(1);
+    assert!(builtin.contains("login@2 is taken by another text, of oneseat"), "{builtin}");
 
     // What was changed in the store behind everybody's back is not run.
-    server.look().run(&["HSET", "os:{dir}:sources", "login@2", r#"{"text":"return 1"}"#]);
-    let damaged = server.scripts(&["activate", "login", "2"]).refused(1);
+    server.look().run(&["HSET", "os:{dir}:sources", "login@3", r#"{"text":"return 1"}"#]);
+    let damaged = server.scripts(&["activate", "login", "3"]).refused(1);
     assert!(damaged.contains("is not the one that was pushed; nothing was changed"), "{damaged}");
     server.assert_serves(1001);
 }
@@ -66,33 +66,35 @@ fn g9_a_version_never_changes(store: StoreKind) {
 fn g9_a_version_whose_tests_fail_is_not_pushed(store: StoreKind) {
     let server = Setup::new(store).start();
     let rules = Rules::new();
-    let path = rules.login(2, "if uid ~= '' then return { 1, { 'reply', 1006, cjson.encode({ error = 1102 }) } } end");
+    let path = rules.login(3, "if uid ~= '' then return { 1, { 'reply', 1006, cjson.encode({ error = 1102 }) } } end");
     let errors = server.scripts(&["push", &path]).refused(1);
-    assert!(errors.contains("tests of login@2 failed; it was not pushed"), "{errors}");
+    assert!(errors.contains("tests of login@3 failed; it was not pushed"), "{errors}");
     assert!(errors.contains("lua/login/test.lua:"), "the place of a failure: {errors}");
-    let unknown = server.scripts(&["activate", "login", "2"]).refused(1);
-    assert!(unknown.contains("the fleet keeps no login@2; nothing was changed"), "{unknown}");
+    let unknown = server.scripts(&["activate", "login", "3"]).refused(1);
+    assert!(unknown.contains("the fleet keeps no login@3; nothing was changed"), "{unknown}");
 
     // A result that somebody wrote into the store by hand helps no more than none.
-    server.scripts(&["push", &rules.login(3, "-- fine")]).done();
-    let release = server.look().run(&["HGET", "os:{dir}:releases", "login@3"]);
+    server.scripts(&["push", &rules.login(4, "-- fine")]).done();
+    let release = server.look().run(&["HGET", "os:{dir}:releases", "login@4"]);
     let failed = release.as_str().expect("a release").replace(r#""failed":0"#, r#""failed":2"#);
-    server.look().run(&["HSET", "os:{dir}:releases", "login@3", &failed]);
-    let refused = server.scripts(&["activate", "login", "3"]).refused(1);
-    assert!(refused.contains("2 tests of login@3 failed"), "{refused}");
+    server.look().run(&["HSET", "os:{dir}:releases", "login@4", &failed]);
+    let refused = server.scripts(&["activate", "login", "4"]).refused(1);
+    assert!(refused.contains("2 tests of login@4 failed"), "{refused}");
 }
 
 fn g9_a_contract_is_kept(store: StoreKind) {
     let server = Setup::new(store).start();
     let rules = Rules::new();
-    let path = rules.login(2, "-- fewer");
+    let path = rules.login(3, "-- fewer");
     let text = fs::read_to_string(&path)
         .expect("it was written")
-        .replace("-- @arg version text this script's name and version\n", "");
-    fs::write(&path, text.replace(", welcome, version =", ", welcome =").replace(", ARGV[14]", ""))
-        .expect("it is ours");
+        .replace("-- @arg version text this script's name and version\n", "")
+        .replace(", welcome, version =", ", welcome =")
+        .replace(", ARGV[14]\n", "\n")
+        .replace("= ARGV[15], ARGV[16]", "= ARGV[14], ARGV[15]");
+    fs::write(&path, text).expect("it is ours");
     let errors = server.scripts(&["push", &path]).refused(2);
-    assert!(errors.contains("v2.lua:1: the arguments have to begin with those of login v1"), "{errors}");
+    assert!(errors.contains("v3.lua:1: the arguments have to begin with those of login v2"), "{errors}");
 
     let lifecycle = server.scripts(&["activate", "push", "1"]).refused(2);
     assert!(lifecycle.contains("push always runs as it comes with the binary"), "{lifecycle}");
@@ -104,9 +106,9 @@ fn g9_a_contract_is_kept(store: StoreKind) {
 
 fn who_changed_what_is_remembered(store: StoreKind) {
     let server = Setup::new(store).start();
-    server.scripts(&["push", &Rules::new().login(2, "-- as before"), "--who", "ann"]).done();
-    server.scripts(&["activate", "login", "2", "--percent", "10", "--who", "bob"]).done();
-    server.scripts(&["activate", "login", "2", "--who", "bob"]).done();
+    server.scripts(&["push", &Rules::new().login(3, "-- as before"), "--who", "ann"]).done();
+    server.scripts(&["activate", "login", "3", "--percent", "10", "--who", "bob"]).done();
+    server.scripts(&["activate", "login", "3", "--who", "bob"]).done();
     server.scripts(&["rollback", "login", "--who", "eve"]).done();
     let history = server.scripts_json(&["history"]);
     let entries = history["history"].as_array().expect("entries");
@@ -118,7 +120,7 @@ fn who_changed_what_is_remembered(store: StoreKind) {
         })
         .collect();
     let expected =
-        [("eve", "rolled_back", 1, 0), ("bob", "activated", 2, 0), ("bob", "canary", 2, 0), ("ann", "pushed", 2, 0)];
+        [("eve", "rolled_back", 2, 0), ("bob", "activated", 3, 0), ("bob", "canary", 3, 0), ("ann", "pushed", 3, 0)];
     let expected =
         expected.map(|(who, event, version, failed)| (who.to_owned(), event.to_owned(), Some(version), Some(failed)));
     assert_eq!(told, expected);
@@ -130,58 +132,60 @@ fn who_changed_what_is_remembered(store: StoreKind) {
 /// Whoever asks later why somebody lost a seat finds the version that took it.
 fn decisions_name_their_version(store: StoreKind) {
     let server = Setup::new(store).start();
-    server.change_login(2, "-- as before");
+    server.change_login(3, "-- as before");
     let mut old = server.session(1001);
     let _new = server.session(1001);
-    assert_eq!(old.client.expect(1021)["script"], "login@2");
+    assert_eq!(old.client.expect(1021)["script"], "login@3");
     let (status, _) = server.admin.kick(1001, "");
     assert_eq!(status, 200);
     let trail = server.admin.get("/v1/users/1001")["trail"].as_array().expect("a trail").clone();
     let versions: Vec<_> = trail.iter().map(|entry| (entry["event"].clone(), entry["version"].clone())).collect();
-    let expected = [("kicked", "kick@1"), ("taken", "login@2"), ("displaced", "login@2"), ("taken", "login@2")];
+    let expected = [("kicked", "kick@2"), ("taken", "login@3"), ("displaced", "login@3"), ("taken", "login@3")];
     assert_eq!(versions, expected.map(|(event, version)| (json!(event), json!(version))));
     let log = server.log();
     let names = |what: &str, script: &str| log.lines().any(|line| line.contains(what) && line.contains(script));
-    assert!(names("a login was answered", "login@2"), "{log}");
-    assert!(names("a session was kicked", "kick@1"), "{log}");
+    assert!(names("a login was answered", "login@3"), "{log}");
+    assert!(names("a session was kicked", "kick@2"), "{log}");
 }
 
 fn the_fleet_is_exported_and_shown(store: StoreKind) {
     let server = Setup::new(store).start();
     let code = "-- a line of this test";
-    server.scripts(&["push", &Rules::new().login(2, code)]).done();
+    server.scripts(&["push", &Rules::new().login(3, code)]).done();
     let target = tempfile::tempdir().expect("a folder");
     let folder = target.path().join("mine");
     let folder = folder.to_str().expect("a plain path");
     server.scripts(&["export", folder]).done();
-    for file in ["README.md", "lib/now_ms.lua", "login/v1.lua", "login/v2.lua", "login/test.lua", "push/v1.lua"] {
+    for file in
+        ["README.md", "lib/now_ms.lua", "login/v1.lua", "login/v2.lua", "login/v3.lua", "login/test.lua", "push/v1.lua"]
+    {
         assert!(target.path().join("mine").join(file).is_file(), "{file}");
     }
     let again = server.scripts(&["export", folder]).refused(2);
     assert!(again.contains("is there already"), "{again}");
     let tested = server.run(&["test", folder, "--filter", "takeover"]).done();
-    assert!(tested.contains("login@2"), "an exported folder can be tested as it is: {tested}");
+    assert!(tested.contains("login@3"), "an exported folder can be tested as it is: {tested}");
 
-    assert!(server.scripts(&["show", "login@2"]).done().contains(code));
+    assert!(server.scripts(&["show", "login@3"]).done().contains(code));
     let active = server.scripts(&["show", "login"]).done();
-    assert!(active.starts_with("-- login v1:"), "{active}");
-    assert!(server.scripts(&["show", "login@2", "--bundle"]).done().contains("local function take_seat("));
-    let diff = server.scripts(&["diff", "login", "1", "2"]).done();
-    assert!(diff.contains("+-- a line of this test") && diff.contains("--- lua/login/v1.lua"), "{diff}");
+    assert!(active.starts_with("-- login v2:"), "{active}");
+    assert!(server.scripts(&["show", "login@3", "--bundle"]).done().contains("local function take_seat("));
+    let diff = server.scripts(&["diff", "login", "2", "3"]).done();
+    assert!(diff.contains("+-- a line of this test") && diff.contains("--- lua/login/v2.lua"), "{diff}");
     let list = server.scripts_json(&["list"]);
     let state = |version: u64| {
         let entries = list["versions"].as_array().expect("versions");
         let entry = entries.iter().find(|entry| entry["name"] == "login" && entry["version"] == version);
         entry.expect("it is listed")["state"].clone()
     };
-    assert_eq!((state(1), state(2)), (json!("active"), json!("")));
+    assert_eq!((state(2), state(3)), (json!("active"), json!("")));
     for odd in
-        [&["show", "login@x"][..], &["activate", "login", "two"], &["activate", "login", "2", "--percent", "100"]]
+        [&["show", "login@x"][..], &["activate", "login", "two"], &["activate", "login", "3", "--percent", "100"]]
     {
         server.scripts(odd).refused(2);
     }
     server.scripts(&["show", "nobody"]).refused(1);
-    server.scripts(&["diff", "login", "1", "7"]).refused(1);
+    server.scripts(&["diff", "login", "2", "7"]).refused(1);
 }
 
 /// Scripts can be written where no server runs.
@@ -202,10 +206,10 @@ fn a_node_that_starts_later_takes_the_versions_of_the_fleet() {
     let redis = RedisServer::start();
     let node = |name: &str| Setup::at(&redis.url()).set("node.name", name).start();
     let one: Server = node("t1");
-    one.change_login(2, "-- as before");
+    one.change_login(3, "-- as before");
     let two = node("t2");
     let _session = two.session(1001);
-    assert_eq!(two.decided_by(1001), "login@2");
+    assert_eq!(two.decided_by(1001), "login@3");
     wait_until("both nodes have said what they run", || {
         let status = one.scripts_json(&["status"]);
         let nodes = status["nodes"].as_array().expect("nodes").clone();
@@ -221,16 +225,16 @@ fn lint_lists_all_problems_with_their_places() {
     let sound = server.scripts(&["lint"]).done();
     assert!(sound.ends_with(" versions, no problems\n"), "{sound}");
     let rules = Rules::new();
-    let path = rules.login(2, "leaked = uid\nredis.call('KEYS', '*')");
+    let path = rules.login(3, "leaked = uid\nredis.call('KEYS', '*')");
     let told = server.scripts(&["lint", &path]);
     assert_eq!((told.code, told.out.lines().count()), (1, 2), "{told:?}");
-    assert!(told.out.lines().all(|line| line.contains("login/v2.lua:")), "{told:?}");
+    assert!(told.out.lines().all(|line| line.contains("login/v3.lua:")), "{told:?}");
     let machine = server.scripts(&["lint", &path, "--json"]);
     let answer: serde_json::Value = serde_json::from_str(&machine.out).expect("one document");
     assert_eq!(answer["problems"].as_array().map(Vec::len), Some(2), "{answer}");
-    rules.write("login", 2, "-- nothing of the kind");
+    rules.write("login", 3, "-- nothing of the kind");
     let told = server.scripts(&["lint", &path]);
-    assert!(told.code == 1 && told.out.contains("login/v2.lua:1: the first line is"), "{told:?}");
+    assert!(told.code == 1 && told.out.contains("login/v3.lua:1: the first line is"), "{told:?}");
     server.scripts(&["lint", "/nowhere/at/all"]).refused(2);
 }
 
@@ -239,7 +243,7 @@ fn lint_lists_all_problems_with_their_places() {
 fn files_that_are_no_version_are_refused() {
     let server = Setup::new(StoreKind::Embedded).start();
     let rules = Rules::new();
-    let huge = rules.write("login", 2, &"-- x\n".repeat(400_000));
+    let huge = rules.write("login", 3, &"-- x\n".repeat(400_000));
     let binary = rules.write("kick", 2, "\u{0}\u{1}\u{7f}");
     let stray = rules.folder().join("stray.lua");
     fs::write(&stray, "return 1").expect("the folder is ours");
@@ -309,7 +313,7 @@ fn a_version_is_tested_among_the_active_versions_of_the_others() {
     release["digest"] = digest;
     look.run(&["HSET", "os:{dir}:sources", "count@3", &source.to_string()]);
     look.run(&["HSET", "os:{dir}:releases", "count@3", &release.to_string()]);
-    server.scripts(&["push", &Rules::new().login(2, "-- as before")]).done();
+    server.scripts(&["push", &Rules::new().login(3, "-- as before")]).done();
 }
 
 /// Two who ask for the same way back at once go back once.
@@ -317,7 +321,7 @@ fn a_version_is_tested_among_the_active_versions_of_the_others() {
 fn going_back_twice_at_once_is_going_back_once() {
     let server = Setup::new(StoreKind::Embedded).start();
     let rules = Rules::new();
-    for version in [2, 3] {
+    for version in [3, 4] {
         server.scripts(&["push", &rules.login(version, "-- as before")]).done();
         server.scripts(&["activate", "login", &version.to_string()]).done();
     }
@@ -332,7 +336,7 @@ fn going_back_twice_at_once_is_going_back_once() {
     });
     let active = active.expect("one is active")["version"].clone();
     // One after the other they are two ways back; at once, one of them finds that it was done.
-    assert!(active == 2 && told.contains(&1) || active == 1 && told == [0, 0], "{active}: {told:?}");
+    assert!(active == 3 && told.contains(&1) || active == 2 && told == [0, 0], "{active}: {told:?}");
     let alone = server.scripts(&["activate", "login", &active.to_string(), "--percent", "5"]).refused(1);
     assert!(alone.contains("can only try another one"), "{alone}");
     let machine = server.scripts(&["activate", "nope", "1", "--json"]);

@@ -32,7 +32,7 @@ fn g9_activating_and_rolling_back_in_a_loop_costs_no_client_anything(store: Stor
         .set("heartbeat.limit_ms", 4000)
         .set("seat.trail_max", 100)
         .start();
-    server.scripts(&["push", &Rules::new().login(2, "-- as before")]).done();
+    server.scripts(&["push", &Rules::new().login(3, "-- as before")]).done();
     let (is_over, logins) = (AtomicBool::new(false), AtomicU64::new(0));
     // Who logs in next depends on it; what happens then also on the moment.
     let seed = clock_ms();
@@ -61,9 +61,9 @@ fn change(server: &Server, logins: &AtomicU64) -> Vec<u64> {
     let mut settled = Vec::new();
     for turn in 0..CHANGES {
         match turn % 4 {
-            0 => server.scripts(&["activate", "login", "2"]).done(),
+            0 => server.scripts(&["activate", "login", "3"]).done(),
             1 => server.scripts(&["rollback", "login"]).done(),
-            2 => server.scripts(&["activate", "login", "2", "--percent", "50"]).done(),
+            2 => server.scripts(&["activate", "login", "3", "--percent", "50"]).done(),
             _ => server.scripts(&["rollback", "login"]).done(),
         };
         let moment = clock_ms();
@@ -100,7 +100,7 @@ fn live(server: &Server, hand: usize, mut random: Random, is_over: &AtomicBool, 
                 Seen::Frame(1021, notice) => {
                     assert_eq!(notice["reason"], "displaced", "{notice}");
                     let script = notice["script"].as_str().unwrap_or_default();
-                    assert!(script == "login@1" || script == "login@2", "{notice}");
+                    assert!(script == "login@2" || script == "login@3", "{notice}");
                     tally.takeovers += 1;
                 }
                 Seen::Frame(1101, goodbye) if goodbye["reason"] == "expired" => tally.expiries += 1,
@@ -134,9 +134,9 @@ fn versions_change_only_when_they_are_activated(server: &Server, settled: &[u64]
             at: entry["at"].as_u64().expect("a moment"),
             settled: settled + IN_FLIGHT_MS,
             allowed: match entry["event"].as_str().expect("a word") {
-                "activated" => &["login@2"],
-                "canary" => &["login@1", "login@2"],
-                _ => &["login@1"],
+                "activated" => &["login@3"],
+                "canary" => &["login@2", "login@3"],
+                _ => &["login@2"],
             },
         })
         .collect();
@@ -168,7 +168,7 @@ struct Change {
 fn check(entry: &Value, changes: &[Change]) -> bool {
     let (at, version) = (entry["at"].as_u64().expect("a moment"), entry["version"].as_str().expect("a version"));
     let position = changes.partition_point(|change| change.at <= at);
-    let before = |position: usize| position.checked_sub(1).map_or(&["login@1"][..], |index| changes[index].allowed);
+    let before = |position: usize| position.checked_sub(1).map_or(&["login@2"][..], |index| changes[index].allowed);
     let mut allowed = before(position).to_vec();
     if position > 0 && at <= changes[position - 1].settled {
         allowed.extend(before(position - 1));

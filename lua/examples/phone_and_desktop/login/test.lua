@@ -43,7 +43,7 @@ describe('one phone and one desktop', { since = 3 }, function()
   end)
 end)
 
--- The test of v1 under this name has a tablet in it. What a new version does otherwise on purpose is restated like this.
+-- The built-in test under this name has a pad in it. What a new version does otherwise on purpose is restated like this.
 describe('a session', { since = 3 }, function()
   it('has one seat: a ticket of another class needs a connection of its own (G4)', function()
     run('ticket', { uid = UID, class = 'phone', token_digest = 'aa' })
