@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use oneseat::admin::{AdminState, serve};
 use oneseat::config::Loaded;
 use oneseat::gateway::Gateway;
-use oneseat::id::Name;
 use oneseat::readiness::{Condition, Readiness};
 use oneseat::script::catalogue::Catalogue;
 use oneseat::script::redis::Endpoint;
@@ -81,20 +80,7 @@ impl Stand {
         let config = Loaded::read(None, variables).expect("the settings are valid").config;
         let endpoint = Endpoint::new(format!("redis+unix://{}", socket.display()), Duration::from_secs(2));
         let client = endpoint.connect().await.expect("redis-server is there");
-        let settings = [
-            (Argument::TrailMax, config.seat.trail_max.to_string()),
-            (Argument::BodyMax, config.gateway.frame_bytes_max.to_string()),
-            (Argument::FriendsMax, config.friends.max.to_string()),
-            (Argument::TextMax, config.text.bytes_max.to_string()),
-            (Argument::DedupMs, config.text.dedup_ms.to_string()),
-            (Argument::InboxMax, config.inbox.count_max.to_string()),
-            (Argument::InboxBytesMax, config.inbox.bytes_max.to_string()),
-            (Argument::InboxTtlMs, config.inbox.ttl_ms.to_string()),
-            (Argument::InboxFull, config.inbox.full.as_str().to_owned()),
-            (Argument::GraceMs, config.presence.grace_ms.to_string()),
-            (Argument::EventsMax, config.events.max.to_string()),
-        ];
-        let standing = Arc::new(Standing::new(Name::parse("node1").expect("a plain name"), settings.into()));
+        let standing = Arc::new(Standing::of(&config));
         let catalogue = Catalogue::embedded().expect("the built-in scripts are whole");
         let caller = Arc::new(Caller::new(client, catalogue, standing, 1, endpoint.timeout()));
         caller.load_all().await.expect("the scripts load");

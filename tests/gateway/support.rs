@@ -102,7 +102,6 @@ impl Node {
     }
 
     pub async fn with_scripts(settings: &[(&str, &str)], catalogue: Catalogue) -> Self {
-        let _ = tracing_subscriber::fmt().with_env_filter("debug,fred=warn").try_init();
         let config = config(settings);
         let store = Store::start();
         let endpoint = store.endpoint(Duration::from_millis(config.redis.timeout_ms));
