@@ -332,16 +332,17 @@ describe('a session of the user', function()
       receive('m' .. n, 'x')
     end
     local first = string.match(entries()[1], '^%d+')
+    local id = read(key('delivery', ME)).last + 1
     redis.call('RPUSH', key('inbox', ME),
-      '1700000999999|n|5|1700000000000|1900000000000|{"uid":5,"type":1001,"message":"m","time":1}')
-    redis.call('HSET', key('delivery', ME), 'last', '1700000999999')
+      string.format('%.0f|n|5|1700000000000|9900000000000|{"uid":5,"type":1001,"message":"m","time":1}', id))
+    redis.call('HSET', key('delivery', ME), 'last', string.format('%.0f', id))
     receive('last', 'y')
     published()
     run('receipt', { uid = ME, sid = sid(1), class = 'main', body = '{"id":' .. first .. '}' })
     local frame = published()[1].effects[1]
     assert.equal(1025, frame.id)
     assert.same({
-      error = 0, uid = 5, type = 1001, message = 'm', time = 1, status = 0, icon = '', id = 1700000999999,
+      error = 0, uid = 5, type = 1001, message = 'm', time = 1, status = 0, icon = '', id = id,
     }, frame.json)
   end)
 

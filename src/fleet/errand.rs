@@ -33,8 +33,15 @@ struct Page {
     gather: Option<String>,
 }
 
-/// Runs the pages of a script for a user to their end, from the cursor of the arguments if they have one, with as many calls at a time as there are `turns`. Answers how many
-/// calls there were. A call that fails in its script is logged and passed over.
+/// What there was to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Done {
+    pub pages: usize,
+    pub calls: usize,
+}
+
+/// Runs the pages of a script for a user to their end, from the cursor of the arguments if they have one, with as many
+/// calls at a time as there are `turns`. A call that fails in its script is logged and passed over.
 ///
 /// # Errors
 /// The store is away, or the script itself failed: the rest is left undone.
@@ -44,21 +51,22 @@ pub async fn run(
     script: &str,
     uid: &Uid,
     arguments: Arguments<'_>,
-) -> Result<usize, CallError> {
-    let mut count = 0;
+) -> Result<Done, CallError> {
+    let mut done = Done::default();
     let mut cursor = arguments.get(Argument::Cursor).unwrap_or_default().to_owned();
     loop {
         let asked = arguments.clone().with(Argument::Cursor, cursor).with(Argument::PageMax, PAGE_MAX.to_string());
         let effects = caller.run(script, Some(uid), asked).await?.effects;
         let page: Page = read(script, answer(script, &effects)?)?;
         let replies = run_calls(caller, turns, effects).await?;
-        count += replies.len();
+        done.pages += 1;
+        done.calls += replies.len();
         if let Some(gather) = page.gather {
             let body = Value::Array(replies.into_iter().flatten().collect()).to_string();
             caller.run(&gather, Some(uid), arguments.clone().with(Argument::Body, body)).await?;
         }
         if page.cursor.is_empty() {
-            return Ok(count);
+            return Ok(done);
         }
         cursor = page.cursor;
         tokio::time::sleep(PAGE_PAUSE).await;

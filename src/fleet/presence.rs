@@ -76,7 +76,10 @@ async fn tell_friends(
     arguments: Arguments<'static>,
 ) -> Result<(), CallError> {
     let told = errand::run(caller, turns, &script, &uid, arguments).await?;
-    Metric::Notices.counter().increment(told as u64);
-    errand::run(caller, turns, "mend", &uid, Arguments::new()).await?;
+    Metric::Notices.counter().increment(told.calls as u64);
+    // Whoever has agreed on nothing with anybody has but one page, an empty one.
+    if told.pages > 1 {
+        errand::run(caller, turns, "mend", &uid, Arguments::new()).await?;
+    }
     Ok(())
 }
