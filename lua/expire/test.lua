@@ -105,6 +105,7 @@ end)
 
 describe('the friends of a user whose session ends', { since = 2 }, function()
   before_each(function()
+    redis.call('HSET', key('friends', '1001'), '1002', '{}')
     login(1, 'aa')
     redis.call('DEL', key('presence'))
   end)
@@ -112,6 +113,12 @@ describe('the friends of a user whose session ends', { since = 2 }, function()
   local function waiting()
     return redis.call('ZRANGE', key('presence'), 0, -1)
   end
+
+  it('are nobody where the user has none', function()
+    redis.call('DEL', key('friends', '1001'))
+    expire(1, 'expired')
+    assert.same({}, waiting())
+  end)
 
   it('are told after the grace time, silent or reaped', function()
     for n, reason in ipairs({ 'expired', 'reaped' }) do

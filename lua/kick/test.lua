@@ -166,6 +166,7 @@ end)
 
 describe('the friends of a user who is kicked', { since = 2 }, function()
   before_each(function()
+    redis.call('HSET', key('friends', '1001'), '1002', '{}')
     issue('aa')
     login(1, 'aa')
     issue('pp', 'phone')
@@ -176,6 +177,12 @@ describe('the friends of a user who is kicked', { since = 2 }, function()
   local function waiting()
     return redis.call('ZRANGE', key('presence'), 0, -1)
   end
+
+  it('are nobody where the user has none', function()
+    redis.call('DEL', key('friends', '1001'))
+    kick()
+    assert.same({}, waiting())
+  end)
 
   it('are told once no class is held any more', function()
     kick({ class = 'main' })

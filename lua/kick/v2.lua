@@ -8,6 +8,7 @@
 -- @key trail list the last events of the user's seats
 -- @key presence zset users of the shard of whom something has yet to be told
 -- @key events stream what happened to the seats of the shard
+-- @key friends hash what the user has agreed with others
 -- @arg uid text the user
 -- @arg class text device class, or empty for all
 -- @arg note text a sentence for the client and the trail, may be empty
@@ -30,7 +31,7 @@
 -- @include note_departure
 -- @change v2 notes that friends have to be told, where no seat of the user is held any more, and events for the backends.
 local seat_key, ticket_key, roster_key, trail_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local presence_key, events_key = KEYS[5], KEYS[6]
+local presence_key, events_key, friends_key = KEYS[5], KEYS[6], KEYS[7]
 local uid, class, note, channel_prefix, trail_max, version = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local grace_ms, events_max = ARGV[7], ARGV[8]
 
@@ -62,7 +63,7 @@ for _, name in ipairs(held) do
 end
 redis.call('PEXPIRE', trail_key, 2592000000)
 let_expire(seat_key, seat, ticket_key, ticket, now)
-if was_held and #held_seats(seat) == 0 then
+if was_held and #held_seats(seat) == 0 and redis.call('EXISTS', friends_key) == 1 then
   note_departure(presence_key, uid, grace_ms, now)
 end
 effects[#effects + 1] = { 'reply', 0, '{"kicked":[' .. table.concat(kicked, ',') .. ']}' }

@@ -657,7 +657,14 @@ end
 
 describe('the friends of a user who logs in', { since = 2 }, function()
   before_each(function()
+    redis.call('HSET', key('friends', '1001'), '1002', '{}')
     issue('aa')
+  end)
+
+  it('are nobody where the user has none', function()
+    redis.call('DEL', key('friends', '1001'))
+    login(1, 'aa')
+    assert.equal('', waiting())
   end)
 
   it('have to be told', function()

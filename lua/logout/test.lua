@@ -157,6 +157,7 @@ end)
 
 describe('the friends of a user who leaves', { since = 2 }, function()
   before_each(function()
+    redis.call('HSET', key('friends', '1001'), '1002', '{}')
     issue('aa')
     login(1, 'aa')
     redis.call('DEL', key('presence'))
@@ -165,6 +166,12 @@ describe('the friends of a user who leaves', { since = 2 }, function()
   local function waiting()
     return redis.call('ZRANGE', key('presence'), 0, -1, 'WITHSCORES')
   end
+
+  it('are nobody where the user has none', function()
+    redis.call('DEL', key('friends', '1001'))
+    logout(1)
+    assert.same({}, waiting())
+  end)
 
   it('are told after the grace time, counted from the first logout', function()
     local before = clock.now()

@@ -12,6 +12,7 @@
 -- @key user hash profile of the user, for the answer
 -- @key presence zset users of the shard of whom something has yet to be told
 -- @key events stream what happened to the seats of the shard
+-- @key friends hash what the user has agreed with others
 -- @arg node text node that holds the connection
 -- @arg incarnation int incarnation of that node
 -- @arg sid text the newcomer's session
@@ -46,7 +47,7 @@
 -- @change v2 notes what the client understands, whom friends have to be told of, and events for the backends.
 -- @change v3 refuses device classes other than phone and desktop; tickets that name none stay allowed.
 local seat_key, ticket_key, roster_key, trail_key, user_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local presence_key, events_key = KEYS[6], KEYS[7]
+local presence_key, events_key, friends_key = KEYS[6], KEYS[7], KEYS[8]
 local node, incarnation, sid, uid, token_digest = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local address, not_after, policy, channel_prefix = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local interval_ms, limit_ms, trail_max, welcome, version = ARGV[10], ARGV[11], ARGV[12], ARGV[13], ARGV[14]
@@ -92,6 +93,7 @@ local profile = welcome == '' and public_profile(user_key) or ''
 -- 2. Take the seat, or find that this session has it already; the latter is no news.
 local keys = {
   seat = seat_key, ticket = ticket_key, roster = roster_key, trail = trail_key, presence = presence_key, events = events_key,
+  friends = friends_key,
 }
 local new = {
   uid = uid, class = class, slot = slot, digest = token_digest, sid = sid, node = node, incarnation = incarnation,
