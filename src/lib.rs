@@ -47,7 +47,7 @@
 //! 2. `gateway/visitor.rs` waits for 1005 and hands it on.
 //! 3. `gateway/login.rs` asks the script `login`, and `gateway/router.rs` carries out its effects in order.
 //! 4. `script/caller.rs` runs the version that `script/active.rs` picks: EVALSHA, its text where Redis forgot it.
-//! 5. `lua/login/v1.lua` checks the ticket, takes the seat, displaces its holder, writes 1006.
+//! 5. `lua/login/v2.lua` checks the ticket, takes the seat, displaces its holder, writes 1006.
 //! 6. `lua/welcome/v1.lua` writes 1006 instead, where `login.welcome` names it: friends, and the messages that came meanwhile.
 //! 7. `gateway/session.rs` serves what follows, until a kick, silence or the client ends it.
 //!

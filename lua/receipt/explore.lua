@@ -58,7 +58,8 @@ local function welcome(n)
     return false
   end
   local e = run('welcome', { uid = ME, sid = sid(n), class = session.class, epoch = 1, body_max = memory.body_max })
-  if e.verify then
+  if not e.reply.position then
+    -- It was displaced since: its kick is on the way.
     session.state = 'over'
     return
   end

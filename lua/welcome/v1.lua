@@ -1,7 +1,8 @@
 -- welcome v1: answer a login with all that a user needs: profile, messages that came meanwhile, applications, friends.
 --
 -- What is empty is left out. What does not fit into a frame follows: lists by their cursor in `more` (`page`), messages
--- as frames, once the position of this answer, its `id`, is acknowledged. Run again it answers the same.
+-- as frames, once the position of this answer, its `id`, is acknowledged. Run again it answers the same. A session that
+-- was displaced since it took its seat is answered that it did, and its kick follows: the messages are another's now.
 --
 -- @since 0.1.0
 -- @mode repeat
@@ -20,7 +21,6 @@
 -- @arg limit_ms int heartbeat limit, told to the client
 -- @arg body_max int largest body of a frame
 -- @effect reply 1006, and the position up to which messages are in it
--- @effect verify the session lost its seat meanwhile
 -- @include is_seated
 -- @include now_ms
 -- @include public_profile
@@ -36,15 +36,15 @@ local inbox_key, delivery_key, talks_key = KEYS[5], KEYS[6], KEYS[7]
 local uid, sid, class, epoch = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local interval_ms, limit_ms, body_max = ARGV[5], ARGV[6], ARGV[7]
 
--- 1. Guard and read.
-if not is_seated(seat_key, class, sid) then
-  return { 1, { 'verify' } }
-end
+-- 1. Read, and guard.
 local now, most = now_ms(), tonumber(body_max)
 local seated = { epoch = tonumber(epoch), resumed = redis.call('HGET', seat_key, class .. ':how') == 'resumed' }
 local base = login_reply(uid, sid, class, seated, interval_ms, limit_ms, public_profile(user_key))
 if #base > most - 512 then
   base = login_reply(uid, sid, class, seated, interval_ms, limit_ms, '')
+end
+if not is_seated(seat_key, class, sid) then
+  return { 1, { 'reply', 1006, base } }
 end
 local friends, talks, delivery = read_hash(friends_key), read_hash(talks_key), read_hash(delivery_key)
 local applies = list_elements('apply_list', read_hash(applies_key))

@@ -29,15 +29,23 @@ impl Estate {
     /// A server with a life, killed in the middle of it.
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        // Whom friends have to be told of is known at the end, too: those who went.
+        // What holds for a running fleet only is there at the end, too: friends have yet to be told who went.
         let setup = Setup::new(StoreKind::Embedded).set("presence.grace_ms", 60_000);
         let mut server = setup.folder(&folder.path().join("data")).start();
         server.look().run(&["HSET", "os:{0}:user:1001", "name", "Ann"]);
+        for (uid, friend) in [("2001", "2002"), ("2002", "2001")] {
+            let element = format!("{{\"uid\":{friend},\"since\":1}}");
+            server.look().run(&["HSET", &format!("os:{{0}}:friends:{uid}"), friend, &element]);
+        }
         let displaced = server.session(1001);
         server.scripts(&["push", &Rules::new().login(3, "-- on the move"), "--who", "ann"]).done();
         server.scripts(&["activate", "login", "3"]).done();
         let holder = server.session(1001);
-        for uid in 2001..2020 {
+        let befriended = server.session(2001);
+        let is_told = || (server.look().run(&["EXISTS", "os:{0}:presence"]) == 0).then_some(());
+        wait_until("the friend of the newcomer is told", is_told);
+        drop(befriended);
+        for uid in 2002..2020 {
             drop(server.session(uid));
         }
         let _phone = server.session_of(1002, "phone");
@@ -236,8 +244,6 @@ fn a_target_with_a_store_is_left_alone_until_it_is_given_up() {
     let redis = RedisServer::start();
     let other = Setup::at(&redis.url()).start();
     let newer = other.session(1001);
-    let is_told = || (redis.look().run(&["EXISTS", "os:{0}:presence"]) == 0).then_some(());
-    wait_until("the friends of the newcomer are told", is_told);
     let before = keys(&redis);
     for arguments in [&[][..], &["--dry-run"]] {
         assert!(estate.migrate(&redis, arguments).refused(2).contains("--replace"));

@@ -23,12 +23,12 @@ use crate::error::{Exit, Fatal};
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   oneseat scripts export my-scripts           # all versions with their tests, to edit
-  cp my-scripts/login/v1.lua my-scripts/login/v2.lua
+  cp my-scripts/login/v2.lua my-scripts/login/v3.lua
   oneseat test my-scripts                     # on this machine, without a Redis
-  oneseat scripts push my-scripts/login/v2.lua
-  oneseat scripts activate login 2 --percent 5
+  oneseat scripts push my-scripts/login/v3.lua
+  oneseat scripts activate login 3 --percent 5
   oneseat scripts status                      # both versions side by side
-  oneseat scripts activate login 2            # all users
+  oneseat scripts activate login 3            # all users
   oneseat scripts rollback login
 
 All but export, test and lint work on the store of the configuration: a running server's embedded store (data.dir), or
