@@ -33,6 +33,7 @@ impl Estate {
         let setup = Setup::new(StoreKind::Embedded).set("presence.grace_ms", 60_000);
         let mut server = setup.folder(&folder.path().join("data")).start();
         server.look().run(&["HSET", "os:{0}:user:1001", "name", "Ann"]);
+        server.look().run(&["SET", "os:{0}:name:Ann", "1001|1700000000000"]);
         for (uid, friend) in [("2001", "2002"), ("2002", "2001")] {
             let element = format!("{{\"uid\":{friend},\"since\":1}}");
             server.look().run(&["HSET", &format!("os:{{0}}:friends:{uid}"), friend, &element]);
@@ -54,6 +55,8 @@ impl Estate {
         let unused = server.admin.token(1004);
         // The clients that went are logged out before the end, so that what is left is known.
         server.wait_sessions(2);
+        let message = json!({ "from": 2001, "content": "carried along", "msgid": "m1" });
+        assert_eq!(server.admin.post("/v1/users/2002/messages", &message).1["result"], "accepted");
         server.kill();
         Self { folder, server, holder, displaced, unused }
     }
@@ -108,6 +111,11 @@ fn goes_on(estate: &Estate, server: &Server) {
     let trail = server.admin.get("/v1/users/1003")["trail"].clone();
     assert_eq!((&trail[0]["event"], &trail[0]["note"]), (&json!("kicked"), &json!("for good")), "{trail}");
     wait_until("the directory counts both", || server.count().filter(|count| *count == 2));
+    newcomer.client.send(1007, &json!({ "uid": "Ann" }));
+    assert_eq!(newcomer.client.expect(1008)["uid"], 1001, "a name is found");
+    let friend = server.session(2002);
+    assert_eq!(friend.reply["unread_messages"][0]["content"], "carried along", "{}", friend.reply);
+    assert_eq!(friend.reply["friend_list"][0]["uid"], 2001, "{}", friend.reply);
 }
 
 #[test]
