@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use super::value;
 
-/// Ids that are served without a script, or that only this side sends.
+/// Ids that are served, or sent, without a script.
 const RESERVED: [u16; 6] = [1005, 1006, 1021, 1023, 1024, 1101];
 /// Largest rate and burst; more would limit nothing.
 const RATE_MAX: u32 = 1_000_000;

@@ -112,5 +112,11 @@ async fn run_chain(
             _ => None,
         }));
     }
+    if !todo.is_empty() {
+        tracing::error!(
+            calls = todo.len(),
+            "an entry of a page leads to more than {CHAIN_MAX} calls, which are left out"
+        );
+    }
     Ok(reply)
 }

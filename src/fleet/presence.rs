@@ -49,8 +49,7 @@ async fn look(caller: &Caller, gateway: &Gateway, turns: &Semaphore, shard: Shar
     match tell_due(caller, turns, shard).await {
         Ok(None) => {}
         Ok(Some(next)) => gateway.stir().look(shard, next),
-        // The sweep comes back to it.
-        Err(error) => tracing::debug!(shard = shard.0, %error, "friends could not be told"),
+        Err(error) => note(&error, shard),
     }
 }
 
@@ -63,9 +62,18 @@ async fn tell_due(caller: &Caller, turns: &Semaphore, shard: Shard) -> Result<Op
         Effect::Call { script, uid, arguments } => Some(tell_friends(caller, turns, script, uid, arguments)),
         _ => None,
     });
+    // Nobody has to wait because of somebody else's friends.
     let outcomes: Vec<_> = stream::iter(users).buffer_unordered(USERS_MAX).collect().await;
-    outcomes.into_iter().collect::<Result<(), _>>()?;
+    outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).for_each(|error| note(error, shard));
     Ok(next_ms.map(Duration::from_millis))
+}
+
+/// A store that is away comes back, and the sweep with it; a script that fails wants to be mended.
+fn note(error: &CallError, shard: Shard) {
+    match error.retry_after_ms() {
+        Some(_) => tracing::debug!(shard = shard.0, %error, "friends could not be told"),
+        None => tracing::error!(shard = shard.0, %error, "friends cannot be told"),
+    }
 }
 
 async fn tell_friends(

@@ -229,7 +229,7 @@ impl Link {
                 _ => return None,
             },
             Pushed::Full => host.gateway.overflow(host.handle),
-            Pushed::Closed | Pushed::Known | Pushed::Early => {}
+            Pushed::Closed | Pushed::Known | Pushed::Early | Pushed::Later => {}
         }
         Some(Turn::Over)
     }

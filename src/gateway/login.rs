@@ -41,7 +41,7 @@ pub(super) async fn ask(host: Host<'_>, request: LoginRequest) -> Answer {
     }
     let arguments =
         Arguments::new().with(Argument::Uid, uid.to_string()).with(Argument::TokenDigest, digest.to_string());
-    let mut asking = Asking::new(host).with_ticket(digest);
+    let mut asking = Asking::to_log_in(host, digest, features);
     fault::pass(Point::BeforeScript);
     let outcome = asking.run("login", &uid, arguments).await;
     answer_client(host, &asking, &uid, &outcome);
@@ -80,6 +80,10 @@ fn answer_client(host: Host<'_>, asking: &Asking<'_>, uid: &Uid, outcome: &Resul
         Ok(()) => {
             tracing::error!(%uid, sid = %host.handle.sid(), "the login script answered nothing to its client");
             refusal(message::LOGIN_REPLY, ReplyCode::Internal, None)
+        }
+        Err(error) if asking.replied().is_some() => {
+            tracing::error!(%uid, sid = %host.handle.sid(), %error, "a login failed behind its answer");
+            return;
         }
         Err(error) => {
             let sid = host.handle.sid();

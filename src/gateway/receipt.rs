@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::Gateway;
-use crate::script::{Argument, Arguments, CallError};
+use crate::script::{Argument, Arguments, CallError, Effect};
 use crate::session::{Handle, SessionRecord};
 
 /// The script that takes receipts, those of clients included.
@@ -92,15 +92,13 @@ impl Gateway {
     async fn report(&self, handle: Arc<Handle>) -> bool {
         let (sid, report) = (handle.sid(), handle.take_report());
         let Some(session) = handle.last_record() else { return true };
-        if report.is_behind
-            && handle.closing().is_none()
-            && let Err(error) = self.verify(session.clone()).await
-        {
-            tracing::warn!(%sid, %error, "a session that misses messages could not be held against its seat");
+        let is_mended = !report.is_behind || handle.closing().is_some() || self.mend(session.clone()).await;
+        if !is_mended && handle.missed() {
+            self.receipts.note(handle.clone());
         }
-        let Some(position) = report.written else { return true };
+        let Some(position) = report.written else { return is_mended };
         match self.receive_receipt(session, position).await {
-            Ok(()) => true,
+            Ok(()) => is_mended,
             Err(error) if error.retry_after_ms().is_some() => {
                 if handle.written(position) {
                     self.receipts.note(handle);
@@ -109,7 +107,19 @@ impl Gateway {
             }
             Err(error) => {
                 tracing::error!(%sid, %error, "it cannot be noted that messages were written");
-                true
+                is_mended
+            }
+        }
+    }
+
+    /// Has what is missing sent once more; whether that is done, or cannot be.
+    async fn mend(&self, session: SessionRecord) -> bool {
+        let sid = session.sid;
+        match self.verify(session).await {
+            Ok(outcome) => outcome != "late",
+            Err(error) => {
+                tracing::warn!(%sid, %error, "a session that misses messages could not be held against its seat");
+                error.retry_after_ms().is_none()
             }
         }
     }
@@ -119,9 +129,16 @@ impl Gateway {
             .with(Argument::Sid, session.sid.to_string())
             .with(Argument::Class, session.seat.class.to_string())
             .with(Argument::Epoch, session.rank.epoch.to_string())
-            .with(Argument::Features, session.features)
+            .with(Argument::Features, session.features.clone())
             .with(Argument::Body, json!({ "id": position }).to_string());
         let verdict = self.caller.run(SCRIPT, Some(&session.seat.uid), arguments).await?;
+        // Another session holds the seat: whoever is still here has missed its kick.
+        if verdict.effects.iter().any(|effect| matches!(effect, Effect::Verify)) {
+            if self.is_here(session.sid) {
+                self.verify(session).await?;
+            }
+            return Ok(());
+        }
         self.apply(verdict.effects);
         Ok(())
     }

@@ -44,13 +44,23 @@ pub(super) async fn ask(host: Host<'_>, request: Request) {
     }
     let mut asking = Asking::new(host);
     let outcome = asking.run(&route.script, &uid, arguments).await;
-    let label = match &outcome {
-        Ok(()) => asking.replied().map_or("ok", |code| if code == ReplyCode::Success { "ok" } else { "refused" }),
-        Err(CallError::Away { .. }) => "away",
-        Err(CallError::Lost { .. }) => "lost",
-        Err(_) => "failed",
+    let label = match (&outcome, asking.replied()) {
+        (_, Some(code)) => {
+            if code == ReplyCode::Success {
+                "ok"
+            } else {
+                "refused"
+            }
+        }
+        (Ok(()), None) => "ok",
+        (Err(CallError::Away { .. }), None) => "away",
+        (Err(CallError::Lost { .. }), None) => "lost",
+        (Err(_), None) => "failed",
     };
     Metric::Requests.counter_of(label).increment(1);
+    if let (Err(error), Some(_)) = (&outcome, asking.replied()) {
+        tracing::error!(script = route.script, %uid, %error, "a request failed behind its answer");
+    }
     if asking.replied().is_none() {
         answer_client(host, &route, &uid, outcome);
     }

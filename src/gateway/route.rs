@@ -44,19 +44,28 @@ pub(super) struct Terms<'a> {
     pub now_ms: u64,
 }
 
+/// How often something may be asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    /// In the long run; 0 for no limit.
+    pub per_second: u32,
+    /// As many may come at once.
+    pub burst: u32,
+}
+
 /// How often a client took each route lately. Most take none, so it begins with nothing.
 #[derive(Debug, Default)]
 pub(super) struct Usage(Box<[(u16, u64)]>);
 
 impl Usage {
-    /// Whether one more request is within the route's rate; then it counts. This is the generic cell rate algorithm of
+    /// Whether one more request is within its rate; then it counts. This is the generic cell rate algorithm of
     /// ITU-T I.371: one number says up to when the rate is used up.
-    fn allows(&mut self, id: u16, route: &Route, now_ms: u64) -> bool {
-        let Some(step_us) = SECOND_US.checked_div(route.per_second.into()) else { return true };
+    pub fn allows(&mut self, id: u16, rate: Rate, now_ms: u64) -> bool {
+        let Some(step_us) = SECOND_US.checked_div(rate.per_second.into()) else { return true };
         let now_us = now_ms.saturating_mul(1_000);
         let used_until_us = self.of(id);
         let until_us = now_us.max(*used_until_us);
-        let is_within = until_us - now_us <= step_us.saturating_mul(u64::from(route.burst) - 1);
+        let is_within = until_us - now_us <= step_us.saturating_mul(u64::from(rate.burst) - 1);
         if is_within {
             *used_until_us = until_us + step_us;
         }
@@ -88,7 +97,7 @@ pub(super) fn receive(frame: &Frame<'_>, own: Option<&Uid>, usage: &mut Usage, t
     if route.bytes_max > 0 && frame.body().len() > usize::from(route.bytes_max) {
         return refuse(ReplyCode::TooLarge, None);
     }
-    if !usage.allows(frame.id, route, terms.now_ms) {
+    if !usage.allows(frame.id, Rate { per_second: route.per_second, burst: route.burst }, terms.now_ms) {
         return refuse(ReplyCode::TooMany, Some("rate"));
     }
     let key = match &route.key {
@@ -108,15 +117,14 @@ pub(super) fn receive(frame: &Frame<'_>, own: Option<&Uid>, usage: &mut Usage, t
 mod tests {
     use super::*;
 
-    fn route(per_second: u32, burst: u32) -> Route {
-        let text = format!(r#"{{"script":"a","per_second":{per_second},"burst":{burst}}}"#);
-        serde_json::from_str(&text).expect("a route")
+    const fn rate(per_second: u32, burst: u32) -> Rate {
+        Rate { per_second, burst }
     }
 
     #[test]
     fn a_burst_is_let_through_and_then_the_rate() {
-        let (mut usage, route) = (Usage::default(), route(2, 3));
-        let allowed = |usage: &mut Usage, now_ms| (0..10).filter(|_| usage.allows(7, &route, now_ms)).count();
+        let (mut usage, rate) = (Usage::default(), rate(2, 3));
+        let allowed = |usage: &mut Usage, now_ms| (0..10).filter(|_| usage.allows(7, rate, now_ms)).count();
         assert_eq!(allowed(&mut usage, 5_000), 3);
         assert_eq!(allowed(&mut usage, 5_499), 0);
         assert_eq!(allowed(&mut usage, 5_500), 1);
@@ -126,10 +134,10 @@ mod tests {
     #[test]
     fn each_route_counts_for_itself_and_one_without_a_rate_not_at_all() {
         let mut usage = Usage::default();
-        assert!(usage.allows(1, &route(1, 1), 0) && !usage.allows(1, &route(1, 1), 0));
-        assert!(usage.allows(2, &route(1, 1), 0));
+        assert!(usage.allows(1, rate(1, 1), 0) && !usage.allows(1, rate(1, 1), 0));
+        assert!(usage.allows(2, rate(1, 1), 0));
         let mut usage = Usage::default();
-        assert!((0..100).all(|_| usage.allows(1, &route(0, 0), 0)));
+        assert!((0..100).all(|_| usage.allows(1, rate(0, 0), 0)));
         assert!(usage.0.is_empty(), "nothing is kept for it");
     }
 }

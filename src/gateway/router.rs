@@ -52,10 +52,11 @@ impl<'a> Asking<'a> {
         Self { host, digest: None, about, replied: None, decided_by: None, is_outranked: false }
     }
 
-    /// A login, with the digest of the token that was shown.
-    #[must_use]
-    pub fn with_ticket(self, digest: TokenDigest) -> Self {
-        Self { digest: Some(digest), ..self }
+    /// A login, with the digest of the token that was shown, and what the client says it understands.
+    pub fn to_log_in(host: Host<'a>, digest: TokenDigest, features: String) -> Self {
+        let mut asking = Self { digest: Some(digest), ..Self::new(host) };
+        asking.about[2].1 = features;
+        asking
     }
 
     /// What a script answered the client; `None` while it has not.
@@ -278,7 +279,8 @@ impl Gateway {
     fn deliver(&self, sid: Sid, id: u16, body: &[u8], step: Option<Step>) {
         let (Some(handle), Some(frame)) = (self.map.get(sid), self.frame(id, body)) else { return };
         match handle.deliver(Letter { frame, step }, self.options.bounds) {
-            Pushed::Queued | Pushed::Known => {}
+            // What there is no room for waits in the inbox.
+            Pushed::Queued | Pushed::Known | Pushed::Later => {}
             Pushed::Full => self.overflow(&handle),
             Pushed::Closed => Metric::MailboxDrops.counter().increment(1),
             Pushed::Early => self.fall_behind(&handle),

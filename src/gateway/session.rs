@@ -2,12 +2,15 @@
 //!
 //! Pure: frames in, steps out. Nothing is served in the name of anybody but the session's own user.
 
-use super::route::{self, Terms, Usage};
+use super::route::{self, Rate, Terms, Usage};
 use super::visitor::{Receive, Step, refuse_body};
 use crate::id::Uid;
 use crate::wire::body::HEARTBEAT_OK;
 use crate::wire::message::{self, parse_heartbeat, parse_login};
 use crate::wire::{Frame, Piece, ReplyCode};
+
+/// How often a session may log in again: each time asks for everything that a login brings.
+const LOGINS: Rate = Rate { per_second: 1, burst: 10 };
 
 /// A session's side that reads frames.
 #[derive(Debug)]
@@ -32,6 +35,9 @@ impl Session {
             },
             message::LOGIN => match parse_login(frame.body()) {
                 Ok(request) if request.uid != self.uid => other_uid(message::LOGIN_REPLY),
+                Ok(_) if !self.usage.allows(message::LOGIN, LOGINS, terms.now_ms) => {
+                    Step::Refuse { id: message::LOGIN_REPLY, code: ReplyCode::TooMany, reason: Some("rate") }
+                }
                 Ok(request) => Step::Login(request),
                 Err(flaw) => refuse_body(message::LOGIN_REPLY, flaw),
             },

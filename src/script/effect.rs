@@ -47,7 +47,8 @@ pub enum Effect {
     Deliver { sid: Sid, id: u16, body: Bytes, step: Option<Step> },
     /// Run another script on a user's shard, its effects acting on the same connection.
     Call { script: String, uid: Uid, arguments: Arguments<'static> },
-    /// The store has no trace of the session that asks: hold it against its seat, and run the script once more.
+    /// The session that asks does not hold its seat: it was displaced, or the store forgot it. Hold it against its seat,
+    /// and if it was not closed by that, run the script once more.
     Verify,
     /// Close the connection that asked.
     Close { reason: Reason },

@@ -17,9 +17,9 @@ use crate::session::closing::{ClosedBy, Closing};
 use crate::session::ending::Ending;
 use crate::session::mailbox::{Bounds, Letter};
 use crate::session::patience::{Look, Patience};
-use crate::session::progress::{Progress, Report};
+use crate::session::progress::Report;
 use crate::session::record::SessionRecord;
-use crate::session::state::{Pushed, Seated, State, close, wait, wake};
+use crate::session::state::{Parked, Pushed, Seated, State, append, close, wait, wake};
 
 /// Milliseconds after which a login that is still in flight is looked at again.
 const LOGIN_LOOK_MS: u64 = 1_000;
@@ -79,7 +79,7 @@ impl Handle {
 
     /// Appends a frame to what this client gets.
     pub fn push(&self, frame: Bytes, bounds: Bounds) -> Pushed {
-        self.append(frame.into(), bounds)
+        append(self.lock(), frame.into(), bounds)
     }
 
     /// As `push`, for a frame that brings the session to this position among its user's messages.
@@ -88,18 +88,7 @@ impl Handle {
         if position > 0 || state.progress.is_some() {
             state.progress.get_or_insert_default().set(position);
         }
-        drop(state);
-        self.append(Letter { frame, step: Some(Step { position, after: 0 }) }, bounds)
-    }
-
-    fn append(&self, letter: Letter, bounds: Bounds) -> Pushed {
-        let mut state = self.lock();
-        if state.closing.is_some() {
-            return Pushed::Closed;
-        }
-        let fits = state.mailbox.push(letter, bounds);
-        wake(state);
-        if fits { Pushed::Queued } else { Pushed::Full }
+        append(state, Letter { frame, step: Some(Step { position, after: 0 }) }, bounds)
     }
 
     /// As `push`, for the connection's own task, which looks at its mailbox next and need not be woken for that.
@@ -132,10 +121,7 @@ impl Handle {
         let mut state = self.lock();
         let is_open = state.closing.is_none();
         if is_open {
-            state.login = Some(Box::default());
-            if features != state.features() {
-                state.progress = Some(Box::new(Progress::new(features)));
-            }
+            state.login = Some(Box::new(Parked { features: features.into(), ..Parked::default() }));
         }
         is_open
     }
@@ -145,6 +131,10 @@ impl Handle {
         self.hear(now_ms);
         let mut state = self.lock();
         let before = state.seated.take();
+        let features = state.login.as_mut().map(|parked| std::mem::take(&mut parked.features));
+        if let Some(features) = features.filter(|features| **features != *state.features()) {
+            state.progress.get_or_insert_default().set_features(features);
+        }
         // Answers may come in another order than they were given; a rank only grows.
         let known = before.as_ref().filter(|seated| seated.seat == seat).map_or(rank, |seated| seated.rank);
         state.seated = Some(Seated { seat, rank: rank.max(known), token_digest });
@@ -171,7 +161,7 @@ impl Handle {
         while let Some(letter) = parked.frames.pop() {
             let taken = if is_open { state.take(letter, bounds) } else { Pushed::Closed };
             flushed.dropped += usize::from(matches!(taken, Pushed::Closed | Pushed::Full));
-            flushed.is_behind |= taken == Pushed::Early;
+            flushed.is_behind |= matches!(taken, Pushed::Early | Pushed::Later);
         }
         if let Some((reason, frame)) = parked.kick {
             close(state, Closing { reason: Some(reason), by: ClosedBy::Kick }, Some(frame));
@@ -182,14 +172,18 @@ impl Handle {
     /// The frame that brings the session to this position was written. Answers whether there is news to report.
     pub fn written(&self, position: u64) -> bool {
         let mut state = self.lock();
+        let has_room = state.mailbox.is_empty();
         let Some(progress) = &mut state.progress else { return false };
         progress.write(position);
-        progress.is_news()
+        progress.is_news(has_room)
     }
 
     /// A message is missing. Answers whether that is news to report.
     pub fn missed(&self) -> bool {
-        self.lock().progress.as_mut().is_some_and(|progress| progress.is_news())
+        self.lock().progress.as_mut().is_some_and(|progress| {
+            progress.miss();
+            progress.is_news(true)
+        })
     }
 
     /// What the store has yet to hear of this session, once.

@@ -72,6 +72,11 @@ impl Mailbox {
         Some(letter)
     }
 
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
     /// Drops everything that waits and answers how many frames that were.
     pub fn clear(&mut self) -> usize {
         std::mem::take(self).frames.len()

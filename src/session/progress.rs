@@ -39,14 +39,14 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// At the start of a session of a client that understands so much.
-    pub fn new(features: &str) -> Self {
-        Self { features: features.into(), ..Self::default() }
-    }
-
     /// What the client said it understands.
     pub fn features(&self) -> &str {
         &self.features
+    }
+
+    /// What the client said it understands, with its login.
+    pub fn set_features(&mut self, features: Box<str>) {
+        self.features = features;
     }
 
     /// The session stands here now, whatever was before.
@@ -54,17 +54,18 @@ impl Progress {
         self.position = position;
     }
 
-    /// Takes a frame, if it comes next.
-    pub fn take(&mut self, step: Step) -> Place {
-        if step.position <= self.position {
-            return Place::Known;
+    /// What a frame is to this session.
+    pub fn place(&self, step: Step) -> Place {
+        match () {
+            () if step.position <= self.position => Place::Known,
+            () if step.after > self.position => Place::Early,
+            () => Place::Next,
         }
-        if step.after > self.position {
-            self.is_behind = true;
-            return Place::Early;
-        }
-        self.position = step.position;
-        Place::Next
+    }
+
+    /// Something is missing.
+    pub fn miss(&mut self) {
+        self.is_behind = true;
     }
 
     /// A frame was written. A client that acknowledges by itself says so by itself.
@@ -74,9 +75,10 @@ impl Progress {
         }
     }
 
-    /// Whether there is something to report that was not noted before.
-    pub fn is_news(&mut self) -> bool {
-        let has_report = self.written.is_some() || self.is_behind;
+    /// Whether there is something to report that was not noted before. What is missing is asked for only where there is
+    /// room for it.
+    pub fn is_news(&mut self, has_room: bool) -> bool {
+        let has_report = self.written.is_some() || self.is_behind && has_room;
         has_report && !std::mem::replace(&mut self.is_noted, true)
     }
 
@@ -95,37 +97,53 @@ mod tests {
         Step { position, after }
     }
 
+    fn of_client(features: &str) -> Progress {
+        Progress { features: features.into(), ..Progress::default() }
+    }
+
+    /// Takes a frame, if it comes next.
+    fn take(progress: &mut Progress, step: Step) -> Place {
+        let place = progress.place(step);
+        if place == Place::Next {
+            progress.set(step.position);
+        }
+        place
+    }
+
     #[test]
     fn frames_come_once_and_none_before_what_is_missing() {
-        let mut progress = Progress::new("");
+        let mut progress = of_client("");
         progress.set(3);
-        assert_eq!(progress.take(step(5, 3)), Place::Next);
-        assert_eq!(progress.take(step(5, 3)), Place::Known);
-        assert_eq!(progress.take(step(9, 7)), Place::Early);
-        assert_eq!(progress.take(step(7, 5)), Place::Next);
-        assert_eq!(progress.take(step(9, 7)), Place::Next);
+        assert_eq!(take(&mut progress, step(5, 3)), Place::Next);
+        assert_eq!(take(&mut progress, step(5, 3)), Place::Known);
+        assert_eq!(take(&mut progress, step(9, 7)), Place::Early);
+        assert_eq!(take(&mut progress, step(7, 5)), Place::Next);
+        assert_eq!(take(&mut progress, step(9, 7)), Place::Next);
     }
 
     #[test]
     fn what_was_written_is_reported_once_and_a_hole_too() {
-        let mut progress = Progress::new("batch");
-        assert!(!progress.is_news());
+        let mut progress = of_client("batch");
+        assert!(!progress.is_news(true));
         progress.write(5);
         progress.write(4);
-        assert!(progress.is_news());
-        assert!(!progress.is_news(), "it is noted");
+        assert!(progress.is_news(true));
+        assert!(!progress.is_news(true), "it is noted");
         assert_eq!(progress.report(), Report { written: Some(5), is_behind: false });
         assert_eq!(progress.report(), Report::default());
-        assert_eq!(progress.take(step(9, 7)), Place::Early);
-        assert!(progress.is_news());
+        progress.miss();
+        assert!(!progress.is_news(false), "there is no room for it yet");
+        assert!(progress.is_news(true));
         assert!(progress.report().is_behind);
     }
 
     #[test]
     fn a_client_that_acknowledges_is_not_reported_for() {
-        let mut progress = Progress::new("batch,ack");
+        let mut progress = of_client("batch,ack");
         progress.write(5);
-        assert!(!progress.is_news());
-        assert_eq!(Progress::new("batch,ack").features(), "batch,ack");
+        assert!(!progress.is_news(true));
+        progress.set_features("batch".into());
+        progress.write(5);
+        assert!(progress.is_news(true));
     }
 }

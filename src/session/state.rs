@@ -33,6 +33,8 @@ pub(super) struct State {
 #[derive(Debug, Default)]
 pub(super) struct Parked {
     pub frames: Mailbox,
+    /// What the client says it understands; it counts once it has a seat.
+    pub features: Box<str>,
     pub kick: Option<(Reason, Bytes)>,
 }
 
@@ -56,6 +58,8 @@ pub enum Pushed {
     Known,
     /// It is not taken, because something before it is missing.
     Early,
+    /// It is not taken, because there is no room; it waits in the inbox, and is asked for when there is.
+    Later,
 }
 
 impl State {
@@ -66,19 +70,37 @@ impl State {
 
     /// Takes a frame of another session, if its place is here and there is room for it.
     pub fn take(&mut self, letter: Letter, bounds: Bounds) -> Pushed {
-        if !self.mailbox.fits(letter.frame.len(), bounds) {
-            return Pushed::Full;
-        }
-        let place = letter.step.map_or(Place::Next, |step| self.progress.get_or_insert_default().take(step));
-        match place {
+        let Some(step) = letter.step else {
+            return if self.mailbox.push(letter, bounds) { Pushed::Queued } else { Pushed::Full };
+        };
+        let progress = self.progress.get_or_insert_default();
+        match progress.place(step) {
+            Place::Known => Pushed::Known,
+            Place::Early => {
+                progress.miss();
+                Pushed::Early
+            }
+            Place::Next if !self.mailbox.fits(letter.frame.len(), bounds) => {
+                progress.miss();
+                Pushed::Later
+            }
             Place::Next => {
+                progress.set(step.position);
                 self.mailbox.push_last(letter);
                 Pushed::Queued
             }
-            Place::Known => Pushed::Known,
-            Place::Early => Pushed::Early,
         }
     }
+}
+
+/// Appends a frame to what the client gets.
+pub(super) fn append(mut state: MutexGuard<'_, State>, letter: Letter, bounds: Bounds) -> Pushed {
+    if state.closing.is_some() {
+        return Pushed::Closed;
+    }
+    let fits = state.mailbox.push(letter, bounds);
+    wake(state);
+    if fits { Pushed::Queued } else { Pushed::Full }
 }
 
 /// Closes, unless it was closed before; answers whether it was not. The last frame goes out in any case.

@@ -128,7 +128,7 @@ impl<'de, const N: usize> Visitor<'de> for Numbers<'_, N> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = [None; N];
         while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-            if !self.0.contains(&&*name) {
+            if name.is_empty() || !self.0.contains(&&*name) {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
@@ -324,6 +324,7 @@ mod tests {
         assert_eq!(parse_users(body, ["fromuid", "touid"]), Ok([uid("7"), uid("8")]));
         assert_eq!(parse_users(body, ["", "touid"]), Ok([None, uid("8")]));
         assert_eq!(parse_users(body, ["", ""]), Ok([None, None]));
+        assert_eq!(parse_users(br#"{"":"x","":1}"#, [""]), Ok([None]));
         for wrong in [
             r#"{"fromuid":"7"}"#,
             r#"{"touid":7}"#,

@@ -22,6 +22,18 @@ fn a_session_that_sends_too_fast_is_told_so_without_a_call_of_the_store() {
     assert_eq!(calls(&town), u64::try_from(accepted).expect("a small number"), "a refused one asks nobody");
 }
 
+/// Each login brings all lists again, so a session may not ask for it as often as it likes.
+#[test]
+fn a_session_that_logs_in_again_and_again_is_told_to_stop() {
+    let town = Town::new(Place::Embedded);
+    let mut ann = town.actor(1001);
+    let login = json!({ "uid": 1001, "token": ann.token });
+    let replies: Vec<_> = (0..30).map(|_| ann.ask(1005, 1006, &login)).collect();
+    let refused = replies.iter().filter(|reply| reply["error"] == 1106 && reply["reason"] == "rate").count();
+    assert!(replies[0]["error"] == 0 && refused >= 15, "{refused} of 30 were refused");
+    ann.settle();
+}
+
 #[test]
 fn applications_have_a_limit_per_day() {
     let town = Town::with(Place::Embedded, |setup| setup.set("friends.applies_per_day", 3));

@@ -99,6 +99,26 @@ fn a_full_inbox_refuses_or_drops_the_oldest_as_it_is_told_to() {
     }
 }
 
+/// What waits comes at once when the first part is acknowledged, and is more than may wait for a client.
+#[test]
+fn a_client_is_not_closed_because_its_messages_come_faster_than_it_reads() {
+    for features in [&["ack"][..], &[]] {
+        let town = Town::with(Place::TwoNodes, |setup| setup.set("gateway.mailbox_bytes_max", 17_000));
+        let (mut ann, bob) = town.pair();
+        bob.leave();
+        town.wait_away(1002);
+        let content = |number: u64| format!("{number} {}", "x".repeat(4_000));
+        for number in 0..40 {
+            assert_eq!(ann.say(1002, &[text(&content(number), number)])["error"], 0);
+        }
+        let mut bob = Talker::new(town.there(), 1002, features);
+        let mut found = bob.unread();
+        let rest = 40 - found.len();
+        found.extend(bob.texts(rest));
+        assert_eq!(found, (0..40).map(content).collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn a_message_past_its_time_is_gone() {
     let town = Town::with(Place::Embedded, |setup| setup.set("inbox.ttl_ms", 300));
