@@ -50,7 +50,7 @@ describe('a friendship', function()
     assert.effects('call reply', e)
     settled(500, e)
     assert.equal(1014, e.reply.id)
-    assert.same({ error = 0, uid = 1001, name = 'ann', nick = 'A', icon = '', desc = '', sex = 0, status = 1 }, e.reply.json)
+    assert.same({ error = 0, uid = 1001, name = 'ann', nick = 'A', icon = '', desc = '', sex = 0 }, e.reply.json)
     assert.same({ uid = 1002, name = 'bob', nick = 'B', icon = 'b.png', desc = '', sex = 1, back = 'my bob', since = 500 },
       friend())
     assert.is_nil(read(key('applies', UID)), 'an application that crossed')
@@ -58,14 +58,9 @@ describe('a friendship', function()
     assert.equal(1, #messages)
     assert.equal('os:node:n1', messages[1].channel)
     assert.effects({ { name = 'deliver', sid = sid(1), id = 1015, json = {
-      error = 0, fromuid = 1002, touid = 1001, name = 'bob', nick = 'B', icon = 'b.png', desc = '', sex = 1, status = 1,
+      error = 0, fromuid = 1002, touid = 1001, name = 'bob', nick = 'B', icon = 'b.png', desc = '', sex = 1,
     } } }, messages[1].effects)
     assert.is_nil(read(key('inbox', UID)))
-  end)
-
-  it('tells the one who approved whether the other is on line', function()
-    redis.call('HSET', key('seat', UID), 'main:end', 'left')
-    assert.equal(0, befriend(500).reply.json.status)
   end)
 
   it('is not answered to a client where none asked', function()

@@ -33,7 +33,6 @@
 -- @include refusal_about
 -- @include refuse_friend
 -- @include take_friend
--- @include held_seats
 local seat_key, ticket_key, user_key, friends_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local applies_key, inbox_key, delivery_key = KEYS[5], KEYS[6], KEYS[7]
 local uid, peer, since, body, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -68,6 +67,5 @@ else
   next_call = { 'call', 'settle', peer, 'peer', uid, 'since', string.format('%.0f', stands), 'reason', 'friends',
     'body', cjson.encode(mine) }
 end
-local status = #held_seats(read_hash(seat_key)) > 0 and 1 or 0
-local answer = { 'reply', 1014, string.format('{"error":0,"uid":%s%s,"status":%d}', wire_uid(uid), shown_profile(mine), status) }
+local answer = { 'reply', 1014, '{"error":0,"uid":' .. wire_uid(uid) .. shown_profile(mine) .. '}' }
 return { 1, next_call, asked and answer or nil }

@@ -14,8 +14,7 @@ local function take_friend(keys, new, bond, now)
   local back = bond.fields.back or type(new.theirs.back) == 'string' and new.theirs.back
   redis.call('HSET', keys.friends, new.peer, friend_element(new.peer, profile, back, new.since))
   if bond.kind ~= '{' then
-    -- Whoever approves is on line.
-    local body = string.format('{"error":0,"fromuid":%s,"touid":%s%s,"status":1}', wire_uid(new.peer), wire_uid(new.uid),
+    local body = string.format('{"error":0,"fromuid":%s,"touid":%s%s}', wire_uid(new.peer), wire_uid(new.uid),
       shown_profile(profile))
     if tell_seats(keys.seat, new.channel_prefix, 1015, body) == 0 then
       add_notice(keys.inbox, keys.delivery, now, string.format('{"uid":%s,"type":1001,"message":%s,"time":%.0f}',

@@ -27,6 +27,8 @@ const USERS_MAX: usize = 1000;
 const RETRY_AFTER_MS: u64 = 1_000;
 /// Times that friends are given copies for one request.
 const REFRESHES_MAX: usize = 5;
+/// Fields of one request, twice as many as a profile has: all of them may be replaced by others.
+const CHANGES_MAX: usize = 256;
 
 /// Fields of a profile, checked as far as the store is not needed for it.
 struct Change {
@@ -100,6 +102,9 @@ fn read_user(item: Value, users: &mut HashSet<Uid>) -> Result<(Value, Uid, Chang
 
 /// Numbers go on as the texts that they were written as, so that none is rounded.
 fn read_change(mut fields: Map<String, Value>) -> Result<Change, Problem> {
+    if fields.len() > CHANGES_MAX {
+        return Err(Problem::invalid(format!("at most {CHANGES_MAX} fields can be changed at once")));
+    }
     for (name, value) in &mut fields {
         match value {
             Value::Null | Value::String(_) => {}

@@ -54,6 +54,14 @@ async fn friends(stand: &Stand, uid: u64) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_very_many_fields_is_refused() {
+    let stand = Stand::with_node(&[]).await;
+    let fields: serde_json::Map<_, _> = (0..8_000).map(|number| (format!("k{number}"), Value::Null)).collect();
+    stand.put("/v1/users/5", &Value::Object(fields)).await.problem(400);
+    assert_eq!(put(&stand, 5, json!({ "nick": "n" })).await["public"]["nick"], "n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_profile_is_set_shown_and_removed_field_by_field() {
     let stand = Stand::with_node(&[]).await;
     let set =
