@@ -40,7 +40,7 @@ fn look(what: &str, make: impl Fn(u64) -> Case) {
     for seed in first.. {
         let case = make(seed);
         cases += 1;
-        if pair.run(&case).is_some() {
+        if differs(&mut pair, &case) {
             let case = case.shrink(|case| pair.run(case).is_some());
             let difference = pair.run(&case).map_or("it differs only now and then".into(), |found| found.to_string());
             found.push(format!("ONESEAT_SEED={seed}\n{case}{difference}\n"));
@@ -52,6 +52,15 @@ fn look(what: &str, make: impl Fn(u64) -> Case) {
     }
     assert!(found.is_empty(), "{what}: {} of {cases} cases differ\n{}", found.len(), found.join("\n"));
     println!("{what}: {cases} cases from seed {first} were answered alike");
+}
+
+/// Of two deadlines of one length the later one is greater only if it was set in a later millisecond, which is not the
+/// same on two servers: a case that compares deadlines differs if it does so each time.
+fn differs(pair: &mut Pair, case: &Case) -> bool {
+    let text = case.to_string();
+    let compares = text.lines().any(|line| line.contains("EXPIRE") && (line.ends_with(" GT") || line.ends_with(" LT")));
+    let tries = if compares { 5 } else { 1 };
+    (0..tries).all(|_| pair.run(case).is_some())
 }
 
 #[test]
