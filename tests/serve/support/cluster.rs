@@ -149,6 +149,7 @@ impl Cluster {
     pub fn migrate(&self, slot: u16, to: usize, mut between: impl FnMut()) -> usize {
         let from = self.owner(slot);
         assert_ne!(from, to, "slot {slot} is there already");
+        let slot_number = slot;
         let (slot, target) = (slot.to_string(), self.members[to].port().to_string());
         let (from_id, to_id) = (self.id(from), self.id(to));
         self.members[to].look().run(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]);
@@ -172,7 +173,28 @@ impl Cluster {
         {
             self.members[index].look().run(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]);
         }
+        self.agree(slot_number, to, &to_id);
         moved
+    }
+
+    /// News of the one that gave, under way since before it was told, may overrule the one that received, after several moves
+    /// in a row: two members then send everybody to each other for good. So an operator's tool looks whether all agree, and
+    /// has the one that received say so once more, with a higher epoch.
+    fn agree(&self, slot: u16, to: usize, to_id: &str) {
+        wait_until("all members agree on who has the slot", || {
+            let live: Vec<usize> =
+                (0..self.members.len()).filter(|index| self.members[*index].try_look().is_some()).collect();
+            if live.iter().all(|index| serves(&self.members[*index], slot, to_id)) {
+                return Some(());
+            }
+            if !serves(&self.members[to], slot, to_id) {
+                for index in self.primaries() {
+                    self.members[index].look().run(&["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", to_id]);
+                }
+            }
+            self.members[to].look().run(&["CLUSTER", "BUMPEPOCH"]);
+            None
+        });
     }
 
     /// The member that serves a slot, by its own words.
@@ -265,13 +287,25 @@ fn parse_line(line: &str) -> Option<Line> {
     })
 }
 
+/// Whether a slot is served by the member of this id, by the words of another one.
+fn serves(member: &Instance, slot: u16, id: &str) -> bool {
+    let text = member.look().run(&["CLUSTER", "NODES"]);
+    let line = text.as_str().and_then(|text| text.lines().find(|line| line.starts_with(id))).unwrap_or_default();
+    ranges(line).iter().any(|range| range.contains(&slot))
+}
+
 /// The slots that a member says it serves.
 fn own_slots(member: &Instance) -> Vec<RangeInclusive<u16>> {
     let text = member.look().run(&["CLUSTER", "NODES"]);
     let own = text.as_str().and_then(|text| text.lines().find(|line| line.contains("myself"))).unwrap_or_default();
+    ranges(own)
+}
+
+/// The slots of a line of CLUSTER NODES.
+fn ranges(line: &str) -> Vec<RangeInclusive<u16>> {
     let range = |word: &str| {
         let (first, last) = word.split_once('-').unwrap_or((word, word));
         Some(first.parse().ok()?..=last.parse().ok()?)
     };
-    own.split_whitespace().skip(8).filter(|word| !word.starts_with('[')).filter_map(range).collect()
+    line.split_whitespace().skip(8).filter(|word| !word.starts_with('[')).filter_map(range).collect()
 }
