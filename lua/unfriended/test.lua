@@ -3,6 +3,17 @@
 local UID, PEER = '1002', '1001'
 local FRIEND = '{"uid":1001,"name":"ann","icon":"a.png","back":"","since":500}'
 
+-- All that is kept, but not when a friendship's end was noted last: noted again, only that changes.
+local function kept()
+  local found = state()
+  for _, fields in pairs(found) do
+    if type(fields) == 'table' and fields['|ended'] then
+      fields['|ended'] = string.gsub(fields['|ended'], '#([^|]+)|(%d+)|%d+', '#%1|%2')
+    end
+  end
+  return found
+end
+
 before_each(function()
   redis.call('HSET', key('seat', UID), 'main:sid', sid(2), 'main:node', 'n2')
   redis.call('HSET', key('user', UID), 'name', 'bob')
@@ -51,11 +62,11 @@ it('twice is told once', function()
   bond(FRIEND)
   unfriended(500)
   published()
-  local before = state()
+  local before = kept()
   unfriended(500)
   assert.same({}, published())
   assert.is_nil(stands())
-  assert.same(before, state())
+  assert.same(before, kept())
 end)
 
 it('a friendship with a higher number stays', function()
