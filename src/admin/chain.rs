@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::id::Uid;
 use crate::script::{Argument, Arguments, CallError, Caller, Effect, caller};
 
-/// Script calls of one request that are under way at a time.
+/// Calls of one page, or users of one request, that are under way at a time.
 pub const CALLS_MAX: usize = 32;
 /// Entries of one page of a script.
 const PAGE_MAX: usize = 100;

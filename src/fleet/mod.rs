@@ -27,7 +27,7 @@
 //! | lookup | 1 shard, 1 directory | 5 | 250 | 800, two events of the trail included |
 //! | beat | 1 per shard, 1 directory | 8, and 1 per shard | 1,850 with one shard, most of it counts of scripts | 300 |
 //! | message to oneself | 1 | 1 PUBLISH | 100 | 70 |
-//! | verify of one session | 1 shard | 4 | 420 | 180 |
+//! | verify of one session | 1 shard | 5 | 530 | 160 |
 //!
 //! A shard is a slice of one primary. With N nodes, M users on line, S shards, R logins a second (of which T displace
 //! somebody) and verifies every V seconds, one shard does (R + logouts + M / V) / S script calls a second for sessions and

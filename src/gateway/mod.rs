@@ -142,7 +142,7 @@ impl Gateway {
             () = listener::accept(&self, &listener) => {}
             _ = stop.wait_for(|is_stopped| *is_stopped) => {}
         }
-        // Silence still counts, and messages are written, until the last session is gone; the tasks end with the gateway.
+        // Silence still counts, and messages are written, until the last session is gone.
         drop((watch, receipts));
     }
 

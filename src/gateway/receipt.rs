@@ -52,7 +52,7 @@ impl Receipts {
     }
 }
 
-/// Works reports off until the gateway is gone.
+/// Works reports off. It ends with the process: without a gateway nothing is noted any more, and it waits.
 pub(super) async fn work(gateway: Weak<Gateway>, receipts: Arc<Receipts>) {
     loop {
         let noted = receipts.take().await;
